@@ -1,1 +1,18 @@
-//! Soon.
+//! What Keyward's domain crates share: ids, time, the unit of work and storage errors.
+//!
+//! ```
+//! use keyward_core::{Id, Timestamp};
+//!
+//! struct Invoice;
+//! let id: Id<Invoice> = Id::generate();
+//! assert_eq!(Id::parse(&id.to_string()).ok(), Some(id));
+//! assert_eq!(Timestamp(0).to_string(), "1970-01-01T00:00:00Z");
+//! ```
+
+mod id;
+mod store;
+mod time;
+
+pub use id::{Id, MalformedId};
+pub use store::{Source, Store, StoreError};
+pub use time::{Clock, MalformedTimestamp, ManualClock, SystemClock, Timestamp};

@@ -1,0 +1,88 @@
+use std::sync::Arc;
+
+use keyward_core::{Clock, StoreError};
+use keyward_crypto::{Mac, MacPurpose, MacRing};
+
+use crate::{AuditEvents, Event, Record, RecordFields, Seq};
+
+/// Writes events at the end of the chain.
+#[derive(Clone)]
+pub struct AuditLog {
+    macs: MacRing,
+    clock: Arc<dyn Clock>,
+}
+
+impl AuditLog {
+    /// A log that signs with `macs`.
+    #[must_use]
+    pub fn new(macs: MacRing, clock: Arc<dyn Clock>) -> Self {
+        Self { macs, clock }
+    }
+
+    /// Appends `event` inside the unit of work that makes the change, so that either both are
+    /// kept or neither.
+    ///
+    /// Call it last: from here to the commit every other writer waits.
+    ///
+    /// # Errors
+    ///
+    /// Besides what the store reports, [`StoreError::Corrupt`] when the end of the chain is not
+    /// the one that was written last. Nothing is recorded behind a chain that was cut off.
+    pub fn record(&self, tx: &mut impl AuditEvents, event: &Event) -> Result<(), StoreError> {
+        let head = tx.lock_audit_head()?;
+        if let Some(head) = &head
+            && !head.is_genuine(&self.macs)
+        {
+            return Err(StoreError::corrupt("audit_head", "its MAC does not fit"));
+        }
+        let record = self.next(head.as_ref(), event)?;
+        let head = Head::of(&record, &self.macs);
+        tx.append_audit_event(&record, &head)
+    }
+
+    fn next(&self, head: Option<&Head>, event: &Event) -> Result<Record, StoreError> {
+        let details = serde_json::to_string(&event.details)
+            .map_err(|error| StoreError::Backend(error.into()))?;
+        let fields = RecordFields {
+            seq: head.map_or(1, |head| head.seq.saturating_add(1)),
+            at: self.clock.now(),
+            actor_kind: event.actor.kind.as_str().to_owned(),
+            actor_id: event.actor.id.clone(),
+            actor_key: event.actor.key.clone(),
+            request: event.actor.request.clone(),
+            action: event.action.0.to_owned(),
+            subject_kind: event.subject.kind.to_owned(),
+            subject_id: event.subject.id.clone(),
+            details,
+        };
+        Ok(fields.sign(head.map(|head| &head.last), &self.macs))
+    }
+}
+
+/// The end of the chain, kept beside it so that rows missing from the end are noticed.
+#[derive(Clone, Debug)]
+pub struct Head {
+    /// The last row.
+    pub seq: Seq,
+    /// The MAC of the last row.
+    pub last: Mac,
+    /// Over the two.
+    pub mac: Mac,
+}
+
+impl Head {
+    pub(crate) fn of(record: &Record, macs: &MacRing) -> Self {
+        let seq = record.fields.seq;
+        let parts: [&[u8]; 2] = [&seq.to_be_bytes(), record.mac.as_bytes()];
+        Self {
+            seq,
+            last: record.mac.clone(),
+            mac: macs.mac(MacPurpose::AuditHead, &parts),
+        }
+    }
+
+    pub(crate) fn is_genuine(&self, macs: &MacRing) -> bool {
+        let parts: [&[u8]; 2] = [&self.seq.to_be_bytes(), self.last.as_bytes()];
+        macs.verify(MacPurpose::AuditHead, &parts, &self.mac)
+    }
+}

@@ -1,0 +1,29 @@
+use keyward_core::StoreError;
+
+use crate::{Head, Record, Seq};
+
+/// The audit chain, inside a unit of work.
+pub trait AuditEvents {
+    /// The end of the chain, `None` while it is empty.
+    ///
+    /// Holds every other writer of the chain back until this unit of work ends, so that of two
+    /// concurrent writers the second sees what the first has appended.
+    fn lock_audit_head(&mut self) -> Result<Option<Head>, StoreError>;
+
+    /// Appends `record` and moves the end of the chain to `head`. Only after
+    /// [`lock_audit_head`](Self::lock_audit_head) in the same unit of work.
+    fn append_audit_event(&mut self, record: &Record, head: &Head) -> Result<(), StoreError>;
+
+    /// The end of the chain, without a lock.
+    fn audit_head(&mut self) -> Result<Option<Head>, StoreError>;
+
+    /// Up to `limit` rows after `after`, oldest first.
+    fn audit_events_after(&mut self, after: Seq, limit: i64) -> Result<Vec<Record>, StoreError>;
+
+    /// Up to `limit` rows before `before` (from the end when `None`), newest first.
+    fn audit_events_before(
+        &mut self,
+        before: Option<Seq>,
+        limit: i64,
+    ) -> Result<Vec<Record>, StoreError>;
+}

@@ -1,0 +1,21 @@
+use keyward_core::{Store, StoreError};
+
+use crate::{AuditEvents, Record, Seq};
+
+/// Reads the chain for people who review it.
+pub struct ReadAudit<S> {
+    store: S,
+}
+
+impl<S: Store<Tx: AuditEvents>> ReadAudit<S> {
+    /// Wires the service.
+    pub fn new(store: S) -> Self {
+        Self { store }
+    }
+
+    /// Up to `limit` events before `before`, newest first.
+    pub fn newest(&self, before: Option<Seq>, limit: i64) -> Result<Vec<Record>, StoreError> {
+        self.store
+            .lookup(|tx| tx.audit_events_before(before, limit))
+    }
+}

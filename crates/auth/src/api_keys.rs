@@ -1,0 +1,400 @@
+use std::sync::Arc;
+
+use keyward_audit::{Action, AuditLog, Event, Subject};
+use keyward_core::{Clock, Store, StoreError, Timestamp};
+use keyward_crypto::{ApiKey, ApiKeyId, ApiKeyKind, MacRing, Signed};
+use serde::{Deserialize, Serialize};
+
+use crate::permit::needs::UsersWrite;
+use crate::{
+    Any, ApiKeyRecord, ApiKeys as _, AuthTx, Idempotency, IdempotencyConflict, KeyCursor, KeyName,
+    ListedKey, Outcome, Permit, Principal, Scopes, User, UserId, UserKind, UserStatus, Users as _,
+};
+
+/// Makes, lists, rotates and revokes API keys.
+pub struct ManageKeys<S> {
+    store: S,
+    macs: MacRing,
+    audit: AuditLog,
+    clock: Arc<dyn Clock>,
+}
+
+impl<S: Store<Tx: AuthTx>> ManageKeys<S> {
+    /// Wires the service.
+    pub fn new(store: S, macs: MacRing, audit: AuditLog, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            store,
+            macs,
+            audit,
+            clock,
+        }
+    }
+
+    /// Makes a key for the caller, never stronger than the key that asks for it.
+    ///
+    /// The [`ApiKey`] is there only when the key is new: a repeated attempt gets its view alone.
+    pub fn create_own(
+        &self,
+        caller: &Permit<Any>,
+        new: &NewKey,
+        attempt: Option<&Idempotency>,
+    ) -> Result<(KeyView, Option<ApiKey>), KeyError> {
+        let now = self.clock.now();
+        let scopes = new.scopes.unwrap_or(caller.key.scopes);
+        let stronger = scopes.without(caller.key.scopes);
+        if !stronger.is_empty() {
+            return Err(KeyError::Stronger(stronger));
+        }
+        let expires_at = bounded_expiry(caller, new.expires_at, now)?;
+        let kind = match caller.kind {
+            UserKind::Human => ApiKeyKind::User,
+            UserKind::Agent => ApiKeyKind::Agent,
+        };
+        let draft = Draft {
+            user: caller.user,
+            kind,
+            name: &new.name,
+            scopes,
+            expires_at,
+        };
+        self.create(caller, &draft, now, attempt)
+    }
+
+    /// Makes a key for another user, within that user's role and the scopes of the asking key.
+    pub fn create_for(
+        &self,
+        caller: &Permit<UsersWrite>,
+        user: UserId,
+        new: &NewKey,
+        attempt: Option<&Idempotency>,
+    ) -> Result<(KeyView, Option<ApiKey>), KeyError> {
+        let now = self.clock.now();
+        let owner = self.owner(user)?;
+        let possible = Scopes::of_role(owner.role).intersection(caller.key.scopes);
+        let scopes = new.scopes.unwrap_or(possible);
+        let stronger = scopes.without(possible);
+        if !stronger.is_empty() {
+            return Err(KeyError::Stronger(stronger));
+        }
+        let expires_at = bounded_expiry(caller, new.expires_at, now)?;
+        let kind = match owner.kind {
+            UserKind::Human => ApiKeyKind::User,
+            UserKind::Agent => ApiKeyKind::Agent,
+        };
+        let draft = Draft {
+            user,
+            kind,
+            name: &new.name,
+            scopes,
+            expires_at,
+        };
+        self.create(caller, &draft, now, attempt)
+    }
+
+    /// The caller's keys, oldest first.
+    pub fn list_own(
+        &self,
+        caller: &Permit<Any>,
+        after: Option<KeyCursor>,
+        limit: i64,
+    ) -> Result<Vec<KeyView>, KeyError> {
+        self.list(caller.user, after, limit)
+    }
+
+    /// The keys of another user.
+    pub fn list_of(
+        &self,
+        _: &Permit<UsersWrite>,
+        user: UserId,
+        after: Option<KeyCursor>,
+        limit: i64,
+    ) -> Result<Vec<KeyView>, KeyError> {
+        self.owner(user)?;
+        self.list(user, after, limit)
+    }
+
+    /// Revokes a key of the caller. It is refused from the commit on.
+    pub fn revoke_own(&self, caller: &Permit<Any>, id: ApiKeyId) -> Result<(), KeyError> {
+        self.revoke(caller, caller.user, id)
+    }
+
+    /// Revokes a key of another user.
+    pub fn revoke_of(
+        &self,
+        caller: &Permit<UsersWrite>,
+        user: UserId,
+        id: ApiKeyId,
+    ) -> Result<(), KeyError> {
+        self.revoke(caller, user, id)
+    }
+
+    /// Replaces a key of the caller by a new one with the same name, scopes and expiry. The old
+    /// one goes on working for `overlap_seconds`; with 0 it ends at once.
+    pub fn rotate_own(
+        &self,
+        caller: &Permit<Any>,
+        id: ApiKeyId,
+        overlap_seconds: u32,
+        attempt: Option<&Idempotency>,
+    ) -> Result<(KeyView, Option<ApiKey>), KeyError> {
+        let now = self.clock.now();
+        let mut secret = None;
+        let outcome = self.store.write(|tx| {
+            Idempotency::once(attempt, tx, caller.user, now, |tx| {
+                let old = self.own_live_key(tx, caller.user, id, now)?;
+                let mut ended = old.unverified().clone();
+                // A key may not make a stronger one by way of rotating a stronger one.
+                let stronger = ended.scopes.without(caller.key.scopes);
+                if !stronger.is_empty() {
+                    return Err(KeyError::Stronger(stronger));
+                }
+                bounded_expiry(caller, ended.expires_at, now)?;
+                let key = ApiKey::generate(ended.kind);
+                let record = ApiKeyRecord {
+                    id: key.id(),
+                    created_at: now,
+                    key_mac: key.mac(&self.macs),
+                    ..ended.clone()
+                };
+                if overlap_seconds == 0 {
+                    ended.revoked_at = Some(now);
+                } else {
+                    let end = now.plus(i64::from(overlap_seconds));
+                    ended.expires_at = Some(ended.expires_at.map_or(end, |set| set.min(end)));
+                }
+                let ended = Signed::sign(ended, &self.macs);
+                if !tx.replace_api_key(old.mac(), &ended)? {
+                    return Err(KeyError::Busy);
+                }
+                tx.add_api_key(&Signed::sign(record.clone(), &self.macs))?;
+                let event = Event::new(caller.actor(), KEY_ROTATE, subject(id))
+                    .with("new_key", record.id.to_string())
+                    .with("overlap_seconds", overlap_seconds.to_string());
+                self.audit.record(tx, &event)?;
+                secret = Some(key);
+                Ok(KeyView::of(&record, None))
+            })
+        })?;
+        Ok(shown_once(outcome, secret))
+    }
+
+    fn create(
+        &self,
+        caller: &Principal,
+        draft: &Draft<'_>,
+        now: Timestamp,
+        attempt: Option<&Idempotency>,
+    ) -> Result<(KeyView, Option<ApiKey>), KeyError> {
+        let key = ApiKey::generate(draft.kind);
+        let record = draft.record(&key, &self.macs, now);
+        let view = KeyView::of(&record, None);
+        let signed = Signed::sign(record, &self.macs);
+        let outcome = self.store.write(|tx| {
+            Idempotency::once(attempt, tx, caller.user, now, |tx| {
+                tx.add_api_key(&signed)?;
+                let event = Event::new(caller.actor(), KEY_CREATE, subject(key.id()))
+                    .with("user", draft.user.to_string())
+                    .with("scopes", draft.scopes.to_string());
+                self.audit.record(tx, &event)?;
+                Ok::<_, KeyError>(view)
+            })
+        })?;
+        Ok(shown_once(outcome, Some(key)))
+    }
+
+    fn list(
+        &self,
+        user: UserId,
+        after: Option<KeyCursor>,
+        limit: i64,
+    ) -> Result<Vec<KeyView>, KeyError> {
+        let keys = self.store.lookup(|tx| tx.api_keys_of(user, after, limit))?;
+        Ok(keys.iter().map(KeyView::listed).collect())
+    }
+
+    fn revoke(&self, caller: &Principal, user: UserId, id: ApiKeyId) -> Result<(), KeyError> {
+        let now = self.clock.now();
+        self.store.write(|tx| {
+            let old = self.own_live_key(tx, user, id, now)?;
+            let mut ended = old.unverified().clone();
+            ended.revoked_at = Some(now);
+            if !tx.replace_api_key(old.mac(), &Signed::sign(ended, &self.macs))? {
+                return Err(KeyError::Busy);
+            }
+            let event =
+                Event::new(caller.actor(), KEY_REVOKE, subject(id)).with("user", user.to_string());
+            self.audit.record(tx, &event)?;
+            Ok(())
+        })
+    }
+
+    fn own_live_key(
+        &self,
+        tx: &mut S::Tx,
+        user: UserId,
+        id: ApiKeyId,
+        now: Timestamp,
+    ) -> Result<Signed<ApiKeyRecord>, KeyError> {
+        let found = tx.key_with_owner(id)?.ok_or(KeyError::NotFound)?;
+        if found.key.unverified().user != user {
+            return Err(KeyError::NotFound);
+        }
+        if !found.key.is_genuine(&self.macs) {
+            return Err(KeyError::Store(StoreError::corrupt(
+                "api_keys",
+                "the row does not carry a valid MAC",
+            )));
+        }
+        // A key that ended is not there to be ended again, or to be brought back by a rotation.
+        if !found.key.unverified().is_live(now) {
+            return Err(KeyError::NotFound);
+        }
+        Ok(found.key)
+    }
+
+    fn owner(&self, user: UserId) -> Result<User, KeyError> {
+        self.store
+            .lookup(|tx| tx.user(user))?
+            .and_then(|owner| owner.verify(&self.macs).ok())
+            .filter(|owner| owner.status != UserStatus::Deleted)
+            .ok_or(KeyError::NotFound)
+    }
+}
+
+/// What a caller asks for.
+#[derive(Clone, Debug)]
+pub struct NewKey {
+    /// What to call the key.
+    pub name: KeyName,
+    /// What it may do; `None` for all that is possible here.
+    pub scopes: Option<Scopes>,
+    /// When it ends; `None` for never, or when the asking key does.
+    pub expires_at: Option<Timestamp>,
+}
+
+/// A key as its owner sees it later: without the secret.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct KeyView {
+    /// The public part of the key, the 16 characters after its kind.
+    pub id: String,
+    /// `user`, `agent` or `login`.
+    pub kind: String,
+    /// What the owner calls it.
+    pub name: String,
+    /// What it may do.
+    pub scopes: Scopes,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// From when on it is refused.
+    pub expires_at: Option<Timestamp>,
+    /// Since when it is refused because somebody said so.
+    pub revoked_at: Option<Timestamp>,
+    /// When it was last used, to the minute.
+    pub last_used_at: Option<Timestamp>,
+}
+
+impl KeyView {
+    pub(crate) fn of(record: &ApiKeyRecord, last_used_at: Option<Timestamp>) -> Self {
+        Self {
+            id: record.id.to_string(),
+            kind: record.kind.as_str().to_owned(),
+            name: record.name.to_string(),
+            scopes: record.scopes,
+            created_at: record.created_at,
+            expires_at: record.expires_at,
+            revoked_at: record.revoked_at,
+            last_used_at,
+        }
+    }
+
+    fn listed(key: &ListedKey) -> Self {
+        Self::of(key.key.unverified(), key.last_used_at)
+    }
+}
+
+/// Why a key was not made, rotated or revoked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum KeyError {
+    /// There is no such key or user, or it is not the caller's, or it has ended.
+    #[error("no such key")]
+    NotFound,
+    /// The new key would have scopes that it cannot get here.
+    #[error("a key cannot make a stronger key; these scopes are too much: {0}")]
+    Stronger(Scopes),
+    /// The new key would live longer than the key that asks for it.
+    #[error("a key cannot make a key that lives longer than itself")]
+    OutlivesCreator,
+    /// The new key would be dead on arrival.
+    #[error("the expiry lies in the past")]
+    ExpiryInPast,
+    /// Somebody changed the key at the same moment.
+    #[error("the key is being changed by somebody else")]
+    Busy,
+    /// See [`IdempotencyConflict`].
+    #[error(transparent)]
+    Idempotency(#[from] IdempotencyConflict),
+    /// The storage failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// A key to be made, after all checks.
+pub(crate) struct Draft<'a> {
+    pub(crate) user: UserId,
+    pub(crate) kind: ApiKeyKind,
+    pub(crate) name: &'a KeyName,
+    pub(crate) scopes: Scopes,
+    pub(crate) expires_at: Option<Timestamp>,
+}
+
+impl Draft<'_> {
+    pub(crate) fn record(&self, key: &ApiKey, macs: &MacRing, now: Timestamp) -> ApiKeyRecord {
+        ApiKeyRecord {
+            id: key.id(),
+            kind: self.kind,
+            user: self.user,
+            name: self.name.clone(),
+            scopes: self.scopes,
+            created_at: now,
+            expires_at: self.expires_at,
+            revoked_at: None,
+            key_mac: key.mac(macs),
+        }
+    }
+}
+
+/// The expiry of a new key: as asked for, but within the life of the asking key. A login key is
+/// short-lived by nature and is how people make their lasting keys, so it sets no bound.
+fn bounded_expiry(
+    caller: &Principal,
+    asked: Option<Timestamp>,
+    now: Timestamp,
+) -> Result<Option<Timestamp>, KeyError> {
+    if asked.is_some_and(|end| end <= now) {
+        return Err(KeyError::ExpiryInPast);
+    }
+    let bound = caller
+        .key
+        .expires_at
+        .filter(|_| caller.key.kind != ApiKeyKind::Login);
+    match (asked, bound) {
+        (Some(asked), Some(bound)) if asked > bound => Err(KeyError::OutlivesCreator),
+        (asked, bound) => Ok(asked.or(bound)),
+    }
+}
+
+fn shown_once(outcome: Outcome<KeyView>, key: Option<ApiKey>) -> (KeyView, Option<ApiKey>) {
+    match outcome {
+        Outcome::Fresh(view) => (view, key),
+        Outcome::Repeated(view) => (view, None),
+    }
+}
+
+pub(crate) fn subject(id: ApiKeyId) -> Subject {
+    Subject::new("api_key", id)
+}
+
+pub(crate) const KEY_CREATE: Action = Action("api_key.create");
+const KEY_ROTATE: Action = Action("api_key.rotate");
+const KEY_REVOKE: Action = Action("api_key.revoke");

@@ -1,0 +1,173 @@
+use keyward_core::{StoreError, Timestamp};
+use keyward_crypto::{Mac, MacPurpose, MacRing};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::UserId;
+
+/// The name that a client gives to one attempt, so that it can repeat the request when the answer
+/// was lost (`Idempotency-Key`): 1 to 255 printable ASCII characters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IdempotencyKey(String);
+
+impl IdempotencyKey {
+    /// Reads the value of the header.
+    pub fn parse(text: &str) -> Result<Self, MalformedIdempotencyKey> {
+        let fits = (1..=255).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic());
+        fits.then(|| Self(text.to_owned()))
+            .ok_or(MalformedIdempotencyKey)
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// The text cannot name an attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("an idempotency key has 1 to 255 printable ASCII characters without spaces")]
+pub struct MalformedIdempotencyKey;
+
+/// An attempt: its name, and a fingerprint of what it asks for.
+#[derive(Clone, Debug)]
+pub struct Idempotency {
+    key: IdempotencyKey,
+    fingerprint: Mac,
+}
+
+impl Idempotency {
+    /// Names the attempt to send `body` to `operation` (method and path).
+    ///
+    /// The fingerprint is keyed, because a body can hold secrets that a plain hash would let
+    /// somebody guess.
+    #[must_use]
+    pub fn new(key: IdempotencyKey, operation: &str, body: &[u8], macs: &MacRing) -> Self {
+        let parts = [operation.as_bytes(), body];
+        Self {
+            key,
+            fingerprint: macs.mac(MacPurpose::IdempotentRequest, &parts),
+        }
+    }
+
+    /// Answers a repeated attempt as it was answered the first time, and a new one by `create`.
+    ///
+    /// Belongs into the transaction that creates: either both the thing and the answer are kept
+    /// or neither. Of concurrent repeats one creates, and the others wait for it.
+    ///
+    /// # Errors
+    ///
+    /// [`IdempotencyConflict`] when the key named another attempt within the last 24 hours.
+    pub fn once<Tx, V, E>(
+        attempt: Option<&Self>,
+        tx: &mut Tx,
+        user: UserId,
+        now: Timestamp,
+        create: impl FnOnce(&mut Tx) -> Result<V, E>,
+    ) -> Result<Outcome<V>, E>
+    where
+        Tx: IdempotencyKeys,
+        V: Serialize + DeserializeOwned,
+        E: From<StoreError> + From<IdempotencyConflict>,
+    {
+        let Some(attempt) = attempt else {
+            return create(tx).map(Outcome::Fresh);
+        };
+        tx.forget_answers(now.plus(-KEPT_SECONDS))?;
+        let claim = StoredAnswer {
+            user,
+            key: attempt.key.clone(),
+            fingerprint: attempt.fingerprint.clone(),
+            answer: Answer(String::new()),
+            created_at: now,
+        };
+        if tx.claim_answer(&claim)? {
+            let value = create(tx)?;
+            let answer =
+                serde_json::to_string(&value).map_err(|error| StoreError::Backend(error.into()))?;
+            tx.keep_answer(user, &attempt.key, &Answer(answer))?;
+            return Ok(Outcome::Fresh(value));
+        }
+        let first = tx
+            .stored_answer(user, &attempt.key)?
+            .ok_or_else(|| StoreError::corrupt("idempotency_keys", "a claimed key is missing"))?;
+        if first.fingerprint != attempt.fingerprint {
+            return Err(IdempotencyConflict.into());
+        }
+        let value = serde_json::from_str(&first.answer.0)
+            .map_err(|error| StoreError::corrupt("idempotency_keys.answer", error))?;
+        Ok(Outcome::Repeated(value))
+    }
+}
+
+/// An answer, and whether it was given before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome<V> {
+    /// It was created by this call.
+    Fresh(V),
+    /// It was created by an earlier call; this is the answer of then.
+    Repeated(V),
+}
+
+impl<V> Outcome<V> {
+    /// The answer itself.
+    pub fn into_inner(self) -> V {
+        match self {
+            Self::Fresh(value) | Self::Repeated(value) => value,
+        }
+    }
+}
+
+/// The key was used for another request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("this idempotency key was used for another request in the last 24 hours")]
+pub struct IdempotencyConflict;
+
+/// An answer as it is kept: JSON of a view. Never holds a secret, because views do not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer(pub String);
+
+/// What is kept of an attempt.
+#[derive(Clone, Debug)]
+pub struct StoredAnswer {
+    /// Who made it. Keys of different users never meet.
+    pub user: UserId,
+    /// What they called it.
+    pub key: IdempotencyKey,
+    /// What they asked for.
+    pub fingerprint: Mac,
+    /// What they were told.
+    pub answer: Answer,
+    /// When.
+    pub created_at: Timestamp,
+}
+
+/// Answers that are kept, inside a unit of work.
+pub trait IdempotencyKeys {
+    /// Keeps `claim` unless this user used this key before, and says whether it was kept.
+    ///
+    /// Test and insert must be one: of two racing calls one sees `true`, and the other waits
+    /// until that one's transaction has ended.
+    fn claim_answer(&mut self, claim: &StoredAnswer) -> Result<bool, StoreError>;
+
+    /// Sets the answer of a claim.
+    fn keep_answer(
+        &mut self,
+        user: UserId,
+        key: &IdempotencyKey,
+        answer: &Answer,
+    ) -> Result<(), StoreError>;
+
+    /// What was kept under this key.
+    fn stored_answer(
+        &mut self,
+        user: UserId,
+        key: &IdempotencyKey,
+    ) -> Result<Option<StoredAnswer>, StoreError>;
+
+    /// Drops what was kept before `before`.
+    fn forget_answers(&mut self, before: Timestamp) -> Result<(), StoreError>;
+}
+
+const KEPT_SECONDS: i64 = 24 * 60 * 60;

@@ -1,0 +1,121 @@
+use std::sync::Arc;
+
+use keyward_audit::{Actor, AuditEvents as _, AuditLog, Event};
+use keyward_core::{Clock, Id, Store, StoreError};
+use keyward_crypto::{ApiKey, ApiKeyKind, MacRing, Password, Passwords, Signed};
+
+use crate::accounts::{USER_CREATE, subject as user_subject};
+use crate::api_keys::{Draft, KEY_CREATE, subject as key_subject};
+use crate::{
+    ApiKeys as _, AuthTx, KeyName, PersonName, Role, Scopes, User, UserId, UserKind, UserStatus,
+    Username, Users as _,
+};
+
+/// Makes the first administrator of an empty store.
+pub struct Setup<S> {
+    store: S,
+    macs: MacRing,
+    passwords: Arc<Passwords>,
+    audit: AuditLog,
+    clock: Arc<dyn Clock>,
+}
+
+impl<S: Store<Tx: AuthTx>> Setup<S> {
+    /// Wires the service.
+    pub fn new(
+        store: S,
+        macs: MacRing,
+        passwords: Arc<Passwords>,
+        audit: AuditLog,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self {
+            store,
+            macs,
+            passwords,
+            audit,
+            clock,
+        }
+    }
+
+    /// Whether nobody was ever made here.
+    pub fn is_due(&self) -> Result<bool, StoreError> {
+        Ok(!self.store.lookup(|tx| tx.any_user())?)
+    }
+
+    /// Makes the administrator and a key with every scope and no expiry.
+    ///
+    /// Of two calls at the same time one succeeds.
+    pub fn first_admin(
+        &self,
+        username: &Username,
+        password: &Password,
+    ) -> Result<FirstAdmin, SetupError> {
+        let now = self.clock.now();
+        let user = User {
+            id: Id::generate(),
+            username: username.clone(),
+            kind: UserKind::Human,
+            role: Role::Admin,
+            status: UserStatus::Active,
+            password_hash: Some(self.passwords.hash(password)),
+            first_name: PersonName::from_stored(String::new()),
+            last_name: PersonName::from_stored(String::new()),
+            created_at: now,
+            version: 1,
+        };
+        let key = ApiKey::generate(ApiKeyKind::User);
+        let draft = Draft {
+            user: user.id,
+            kind: ApiKeyKind::User,
+            name: &KeyName::from_stored(FIRST_KEY.to_owned()),
+            scopes: Scopes::all(),
+            expires_at: None,
+        };
+        let record = Signed::sign(draft.record(&key, &self.macs, now), &self.macs);
+        let id = user.id;
+        let user = Signed::sign(user, &self.macs);
+        self.store.write(|tx| {
+            // Holds the other of two racing calls back until this one has committed.
+            tx.lock_audit_head()?;
+            if tx.any_user()? || !tx.add_user(&user)? {
+                return Err(SetupError::AlreadyDone);
+            }
+            tx.add_api_key(&record)?;
+            let made = Event::new(Actor::host(), USER_CREATE, user_subject(id))
+                .with("username", username.as_str())
+                .with("role", Role::Admin.as_str());
+            self.audit.record(tx, &made)?;
+            let keyed = Event::new(Actor::host(), KEY_CREATE, key_subject(key.id()))
+                .with("user", id.to_string())
+                .with("scopes", Scopes::all().to_string());
+            self.audit.record(tx, &keyed)?;
+            Ok(())
+        })?;
+        Ok(FirstAdmin { user: id, key })
+    }
+}
+
+/// What [`Setup::first_admin`] made.
+#[derive(Debug)]
+pub struct FirstAdmin {
+    /// The administrator.
+    pub user: UserId,
+    /// Their key. This is the only time that it can be seen.
+    pub key: ApiKey,
+}
+
+/// Why there is no first administrator to be made.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SetupError {
+    /// There are users already.
+    #[error("this Keyward has users already")]
+    AlreadyDone,
+    /// The storage failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// What the first key is called.
+const FIRST_KEY: &str = "first key";

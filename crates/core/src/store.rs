@@ -1,0 +1,106 @@
+/// Opens units of work on some storage.
+///
+/// This is the one port that every storage adapter implements. What can be done *inside* a unit
+/// of work is said by the repository traits of the domain crates, which the adapter implements
+/// for [`Store::Tx`]. A service names the ones it needs, so a storage that backs only API keys
+/// implements only the API-key repositories.
+///
+/// Ports are synchronous. Callers on an async runtime cross over once, at the edge.
+///
+/// Units of work do not nest: opening one inside another takes a second connection, and on SQLite
+/// a write inside a write waits for itself.
+pub trait Store: Send + Sync + 'static {
+    /// One open unit of work.
+    type Tx;
+
+    /// Runs `work` on one consistent snapshot. `work` may not write.
+    fn read<T, E: From<StoreError>>(
+        &self,
+        work: impl FnOnce(&mut Self::Tx) -> Result<T, E>,
+    ) -> Result<T, E>;
+
+    /// Runs `work` in one transaction: `Ok` commits, `Err` or a panic rolls everything back.
+    ///
+    /// When it returns `Ok`, what was written survives the loss of the process and of the machine.
+    /// Keep slow work out of `work` (password hashing, network calls): it holds a connection,
+    /// and on SQLite the write lock.
+    fn write<T, E: From<StoreError>>(
+        &self,
+        work: impl FnOnce(&mut Self::Tx) -> Result<T, E>,
+    ) -> Result<T, E>;
+
+    /// Runs `work` that asks a single question, without the price of a transaction.
+    ///
+    /// For the hot path. Two statements in one `lookup` may see different states, so whatever
+    /// needs more than one belongs into [`read`](Self::read), which is what this does by default.
+    fn lookup<T, E: From<StoreError>>(
+        &self,
+        work: impl FnOnce(&mut Self::Tx) -> Result<T, E>,
+    ) -> Result<T, E> {
+        self.read(work)
+    }
+}
+
+impl<S: Store> Store for std::sync::Arc<S> {
+    type Tx = S::Tx;
+
+    fn read<T, E: From<StoreError>>(
+        &self,
+        work: impl FnOnce(&mut Self::Tx) -> Result<T, E>,
+    ) -> Result<T, E> {
+        (**self).read(work)
+    }
+
+    fn write<T, E: From<StoreError>>(
+        &self,
+        work: impl FnOnce(&mut Self::Tx) -> Result<T, E>,
+    ) -> Result<T, E> {
+        (**self).write(work)
+    }
+
+    fn lookup<T, E: From<StoreError>>(
+        &self,
+        work: impl FnOnce(&mut Self::Tx) -> Result<T, E>,
+    ) -> Result<T, E> {
+        (**self).lookup(work)
+    }
+}
+
+/// What a storage adapter reports when it cannot do its work.
+///
+/// Outcomes that a service expects ("no such user", "name taken") are return values of the
+/// repository methods, never errors. The message of a cause is for the log of the operator; it
+/// never goes to a client.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// The storage cannot be reached, is full or busy, or gave no connection in time. Trying again
+    /// later may help.
+    #[error("the storage is unavailable")]
+    Unavailable(#[source] Source),
+    /// A stored value breaks an invariant of the domain.
+    #[error("stored {what} is invalid")]
+    Corrupt {
+        /// Which value, for example `"api_keys.user_id"`.
+        what: &'static str,
+        /// What is wrong with it.
+        #[source]
+        source: Source,
+    },
+    /// Anything else that the backend reports.
+    #[error("the storage failed")]
+    Backend(#[source] Source),
+}
+
+impl StoreError {
+    /// A stored value that cannot be what the domain wrote.
+    pub fn corrupt(what: &'static str, source: impl Into<Source>) -> Self {
+        Self::Corrupt {
+            what,
+            source: source.into(),
+        }
+    }
+}
+
+/// A boxed cause.
+pub type Source = Box<dyn std::error::Error + Send + Sync>;

@@ -1,0 +1,148 @@
+use std::collections::BTreeMap;
+use std::fmt;
+
+use keyward_auth::UserId;
+use keyward_core::{Id, Timestamp};
+use keyward_crypto::{Context, EncryptedString, MacPurpose, Signable, Signed};
+
+use crate::{CredentialType, FieldPath};
+
+/// Names one credential.
+pub type CredentialId = Id<Credential>;
+
+/// What Keyward keeps for another service, apart from its secret fields.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Credential {
+    /// Names the credential.
+    pub id: CredentialId,
+    /// What people call it. Not unique.
+    pub name: CredentialName,
+    /// Which fields it has.
+    pub credential_type: CredentialType,
+    /// Who made it.
+    pub created_by: UserId,
+    /// The fields that are no secrets.
+    pub open_fields: OpenFields,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was last changed.
+    pub updated_at: Timestamp,
+    /// Counts the changes. Two changes of one credential cannot both succeed from one version.
+    pub version: i64,
+}
+
+/// What people call a credential: 1 to 255 characters without control characters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CredentialName(String);
+
+impl CredentialName {
+    /// Reads what somebody typed; surrounding white space is dropped.
+    pub fn parse(text: &str) -> Result<Self, MalformedCredentialName> {
+        let text = text.trim();
+        let fits = (1..=255).contains(&text.chars().count()) && !text.chars().any(char::is_control);
+        fits.then(|| Self(text.to_owned()))
+            .ok_or(MalformedCredentialName)
+    }
+
+    /// Takes over a name that a store has read back.
+    #[must_use]
+    pub fn from_stored(text: String) -> Self {
+        Self(text)
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for CredentialName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The text cannot be the name of a credential.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected 1 to 255 characters and no control characters")]
+pub struct MalformedCredentialName;
+
+/// The fields of a credential that are no secrets, by name. Which ones there can be is said by the
+/// [`CredentialType`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OpenFields(BTreeMap<String, String>);
+
+impl OpenFields {
+    /// Reads the stored form back: a JSON object of strings.
+    pub fn from_stored(json: &str) -> Result<Self, serde_json::Error> {
+        serde_json::from_str(json).map(Self)
+    }
+
+    /// The stored form: a JSON object of strings in the order of their names.
+    #[must_use]
+    pub fn as_stored(&self) -> String {
+        serde_json::Value::from_iter(self.0.clone()).to_string()
+    }
+
+    /// The value of a field.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+
+    pub(crate) fn set(&mut self, name: &str, value: Option<String>) {
+        match value {
+            Some(value) => self.0.insert(name.to_owned(), value),
+            None => self.0.remove(name),
+        };
+    }
+}
+
+/// Where a secret is used is decided by the open fields, so they are covered: a base URL that
+/// somebody changed in the database must not be sent the key. The name is not.
+impl Signable for Credential {
+    const PURPOSE: MacPurpose = MacPurpose::CredentialRow;
+
+    fn with_parts<R>(&self, work: impl FnOnce(&[&[u8]]) -> R) -> R {
+        work(&[
+            self.id.as_bytes(),
+            self.credential_type.as_str().as_bytes(),
+            self.created_by.as_bytes(),
+            self.open_fields.as_stored().as_bytes(),
+            &self.version.to_be_bytes(),
+        ])
+    }
+}
+
+/// One secret of a credential, sealed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SecretField {
+    /// Which one.
+    pub path: FieldPath,
+    /// The ciphertext, bound to the credential, the field and whoever made the credential.
+    pub sealed: EncryptedString,
+    /// The last four characters, where that is no more than a quarter of the value.
+    pub last4: Option<String>,
+}
+
+/// What the ciphertext of a field is bound to: moved elsewhere, it does not open.
+#[must_use]
+pub fn field_context(id: CredentialId, path: &FieldPath, created_by: UserId) -> Context {
+    let column = format!("detail.{path}");
+    Context::new(
+        "credentials",
+        &column,
+        &id.to_string(),
+        &created_by.to_string(),
+    )
+}
+
+/// A credential with its secret fields, as a store keeps them.
+#[derive(Clone, Debug)]
+pub struct StoredCredential {
+    /// The row.
+    pub credential: Signed<Credential>,
+    /// Its secret fields in the order of their paths.
+    pub secrets: Vec<SecretField>,
+}

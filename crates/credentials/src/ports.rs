@@ -1,0 +1,40 @@
+use keyward_auth::UserId;
+use keyward_core::StoreError;
+use keyward_crypto::{Mac, Signed};
+
+use crate::{Credential, CredentialId, FieldPath, SecretField, StoredCredential};
+
+/// Credentials with their secret fields, inside a unit of work.
+pub trait Credentials {
+    /// Keeps a new credential.
+    fn add_credential(&mut self, new: &StoredCredential) -> Result<(), StoreError>;
+
+    /// The credential with this id, in one statement.
+    fn credential(&mut self, id: CredentialId) -> Result<Option<StoredCredential>, StoreError>;
+
+    /// Up to `limit` credentials after `after` in the order of ids, in one statement; only those
+    /// that `created_by` made, if given.
+    fn credentials_after(
+        &mut self,
+        after: Option<CredentialId>,
+        created_by: Option<UserId>,
+        limit: i64,
+    ) -> Result<Vec<StoredCredential>, StoreError>;
+
+    /// Writes `new` over the credential of the same id, if the stored row still carries the MAC
+    /// `old`, and says whether it did. Secret fields stay as they are.
+    fn replace_credential(
+        &mut self,
+        old: &Mac,
+        new: &Signed<Credential>,
+    ) -> Result<bool, StoreError>;
+
+    /// Keeps a secret field of a credential in place of the one with the same path.
+    fn put_secret(&mut self, id: CredentialId, field: &SecretField) -> Result<(), StoreError>;
+
+    /// Drops a secret field, if it is there.
+    fn drop_secret(&mut self, id: CredentialId, path: &FieldPath) -> Result<(), StoreError>;
+
+    /// Deletes a credential with its secret fields, and says whether it was there.
+    fn delete_credential(&mut self, id: CredentialId) -> Result<bool, StoreError>;
+}

@@ -1,0 +1,305 @@
+use std::fmt;
+
+use zeroize::Zeroizing;
+
+use crate::api_key_id::ApiKeyId;
+use crate::base62;
+use crate::mac::Mac;
+use crate::mac_purpose::MacPurpose;
+use crate::secret_key::MacRing;
+
+/// A bearer key as its owner sees it, shown once at creation and never stored:
+/// `kw_<kind>_<id><secret><checksum>`.
+///
+/// Keep [`id`](Self::id) and [`mac`](Self::mac) instead. The text is overwritten when dropped,
+/// `Debug` shows kind and id only, and there is no `Display`, so a key cannot reach a log line by
+/// accident.
+pub struct ApiKey {
+    kind: ApiKeyKind,
+    id: ApiKeyId,
+    text: Zeroizing<String>,
+}
+
+impl ApiKey {
+    /// Draws a new key with 256 random bits.
+    ///
+    /// # Panics
+    ///
+    /// If the operating system has no randomness, see [`random_bytes`](crate::random_bytes).
+    #[must_use]
+    #[expect(clippy::expect_used, reason = "a test makes thousands of keys and reads each")]
+    pub fn generate(kind: ApiKeyKind) -> Self {
+        // All space at once: a string that grows leaves its old bytes behind.
+        let mut text = Zeroizing::new(String::with_capacity(kind.prefix().len() + TAIL_LENGTH));
+        text.push_str(kind.prefix());
+        base62::push_random(&mut text, ApiKeyId::LENGTH + SECRET_LENGTH);
+        let checksum = crc32fast::hash(text.as_bytes());
+        text.extend(base62::digits(checksum));
+        let id = Fields::split(&text).map(|fields| fields.id);
+        Self { kind, id: id.expect("what was just put together comes apart"), text }
+    }
+
+    /// Reads a key from a request.
+    ///
+    /// The checksum tells a mistyped key from an unknown one before any store is asked.
+    pub fn parse(text: &str) -> Result<Self, MalformedKey> {
+        let fields = Fields::split(text).ok_or(MalformedKey)?;
+        let checksum = base62::digits(crc32fast::hash(fields.checked.as_bytes()));
+        if !fields.checksum.chars().eq(checksum) {
+            return Err(MalformedKey);
+        }
+        Ok(Self { kind: fields.kind, id: fields.id, text: Zeroizing::new(text.to_owned()) })
+    }
+
+    /// Who the key is for.
+    #[must_use]
+    pub fn kind(&self) -> ApiKeyKind {
+        self.kind
+    }
+
+    /// The public id.
+    #[must_use]
+    pub fn id(&self) -> ApiKeyId {
+        self.id
+    }
+
+    /// The key itself, for the one response that hands it to its owner.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.text
+    }
+
+    /// What to store, and to compare with later by [`matches`](Self::matches).
+    #[must_use]
+    pub fn mac(&self, ring: &MacRing) -> Mac {
+        ring.mac(MacPurpose::ApiKey, &self.mac_parts())
+    }
+
+    /// Whether `mac` was made of this key.
+    #[must_use]
+    pub fn matches(&self, ring: &MacRing, mac: &Mac) -> bool {
+        ring.verify(MacPurpose::ApiKey, &self.mac_parts(), mac)
+    }
+
+    // A fast MAC is enough: the secret has 256 random bits, so there is nothing to guess and no
+    // reason to pay for a slow hash on every request.
+    fn mac_parts(&self) -> [&[u8]; 3] {
+        [self.kind.as_str().as_bytes(), self.id.as_str().as_bytes(), self.secret()]
+    }
+
+    #[expect(clippy::indexing_slicing, reason = "both constructors check the length")]
+    fn secret(&self) -> &[u8] {
+        let start = self.kind.prefix().len() + ApiKeyId::LENGTH;
+        &self.text.as_bytes()[start..start + SECRET_LENGTH]
+    }
+}
+
+impl fmt::Debug for ApiKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ApiKey({}{}..)", self.kind.prefix(), self.id)
+    }
+}
+
+/// Who an API key is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ApiKeyKind {
+    /// A person's own key, for scripts.
+    User,
+    /// An agent.
+    Agent,
+    /// A session: made by logging in, short-lived.
+    Login,
+}
+
+impl ApiKeyKind {
+    /// Every kind.
+    pub const ALL: [Self; 3] = [Self::User, Self::Agent, Self::Login];
+
+    /// The name, as it stands in a key and in the database.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::Agent => "agent",
+            Self::Login => "login",
+        }
+    }
+
+    /// The kind with this name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == name)
+    }
+
+    /// How a key of this kind starts. Secret scanners look for it.
+    fn prefix(self) -> &'static str {
+        match self {
+            Self::User => "kw_user_",
+            Self::Agent => "kw_agent_",
+            Self::Login => "kw_login_",
+        }
+    }
+}
+
+/// The text is not an API key of this service, or was mistyped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("malformed API key")]
+pub struct MalformedKey;
+
+/// A key of the right shape. The checksum is not yet compared.
+struct Fields<'a> {
+    kind: ApiKeyKind,
+    id: ApiKeyId,
+    /// Everything before the checksum.
+    checked: &'a str,
+    checksum: &'a str,
+}
+
+impl<'a> Fields<'a> {
+    fn split(text: &'a str) -> Option<Self> {
+        let (kind, tail) = ApiKeyKind::ALL
+            .into_iter()
+            .find_map(|kind| Some((kind, text.strip_prefix(kind.prefix())?)))?;
+        if tail.len() != TAIL_LENGTH || !base62::is_base62(tail) {
+            return None;
+        }
+        let (id, _) = tail.split_at_checked(ApiKeyId::LENGTH)?;
+        let (checked, checksum) = text.split_at_checked(text.len() - CHECKSUM_LENGTH)?;
+        Some(Self { kind, id: ApiKeyId::parse(id)?, checked, checksum })
+    }
+}
+
+/// 43 of 62 characters hold 256 bits.
+const SECRET_LENGTH: usize = 43;
+const CHECKSUM_LENGTH: usize = 6;
+const TAIL_LENGTH: usize = ApiKeyId::LENGTH + SECRET_LENGTH + CHECKSUM_LENGTH;
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_generated_key_reads_back() {
+        for kind in ApiKeyKind::ALL {
+            let key = ApiKey::generate(kind);
+            let read = ApiKey::parse(key.expose()).unwrap();
+            assert_eq!(read.expose(), key.expose());
+            assert_eq!(read.kind(), kind);
+            assert_eq!(read.id(), key.id());
+            assert_eq!(ApiKeyKind::parse(kind.as_str()), Some(kind));
+            let start = format!("kw_{}_{}", kind.as_str(), key.id());
+            assert!(key.expose().starts_with(&start));
+            assert_eq!(key.expose().len(), start.len() + 43 + 6);
+        }
+    }
+
+    #[test]
+    fn no_changed_character_goes_unnoticed() {
+        let key = ApiKey::generate(ApiKeyKind::Agent);
+        for (position, original) in key.expose().char_indices() {
+            for other in "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_- \u{e9}".chars() {
+                if other == original {
+                    continue;
+                }
+                let mut text = key.expose().to_owned();
+                text.replace_range(position..=position, other.encode_utf8(&mut [0; 4]));
+                assert_eq!(ApiKey::parse(&text).unwrap_err(), MalformedKey, "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn two_swapped_characters_are_noticed() {
+        let key = ApiKey::generate(ApiKeyKind::User);
+        for position in 1..key.expose().len() {
+            let mut bytes = key.expose().as_bytes().to_vec();
+            bytes.swap(position - 1, position);
+            let swapped = String::from_utf8(bytes).unwrap();
+            assert_eq!(ApiKey::parse(&swapped).is_err(), swapped != key.expose(), "{swapped}");
+        }
+    }
+
+    #[test]
+    fn other_text_is_no_key() {
+        let key = ApiKey::generate(ApiKeyKind::User);
+        let text = key.expose();
+        let refused = [
+            String::new(),
+            "kw_user_".to_owned(),
+            format!("{text}0"),
+            format!(" {text}"),
+            format!("{text}\n"),
+            text.to_uppercase(),
+            text.replacen("kw_user_", "kw_root_", 1),
+            text[..text.len() - 1].to_owned(),
+            text[1..].to_owned(),
+        ];
+        for text in refused {
+            assert_eq!(ApiKey::parse(&text).unwrap_err(), MalformedKey, "{text}");
+        }
+        assert_eq!(ApiKeyKind::parse("User"), None);
+    }
+
+    #[test]
+    fn ten_thousand_keys_have_different_ids_and_secrets() {
+        let keys: Vec<_> = (0..10_000).map(|_| ApiKey::generate(ApiKeyKind::User)).collect();
+        let ids: HashSet<_> = keys.iter().map(ApiKey::id).collect();
+        let secrets: HashSet<_> = keys.iter().map(ApiKey::secret).collect();
+        assert_eq!(ids.len(), keys.len());
+        assert_eq!(secrets.len(), keys.len());
+        for key in &keys {
+            assert!(ApiKey::parse(key.expose()).is_ok());
+        }
+    }
+
+    #[test]
+    fn a_key_matches_its_own_mac_only() {
+        let ring = MacRing::parse(MacRing::generate_secret().expose()).unwrap();
+        let key = ApiKey::generate(ApiKeyKind::Login);
+        let mac = key.mac(&ring);
+
+        assert!(ApiKey::parse(key.expose()).unwrap().matches(&ring, &mac));
+        assert!(!ApiKey::generate(ApiKeyKind::Login).matches(&ring, &mac));
+        let other_ring = MacRing::parse(MacRing::generate_secret().expose()).unwrap();
+        assert!(!key.matches(&other_ring, &mac));
+    }
+
+    #[test]
+    fn kind_id_and_secret_are_all_in_the_mac() {
+        let ring = MacRing::parse(MacRing::generate_secret().expose()).unwrap();
+        let key = ApiKey::generate(ApiKeyKind::User);
+        let mac = key.mac(&ring);
+        let (id, secret) = (key.id(), key.secret());
+        let fits = |kind: &str, id: &str, secret: &[u8]| {
+            ring.verify(MacPurpose::ApiKey, &[kind.as_bytes(), id.as_bytes(), secret], &mac)
+        };
+
+        assert!(fits("user", id.as_str(), secret));
+        assert!(!fits("agent", id.as_str(), secret));
+        assert!(!fits("user", "0000000000000000", secret));
+        assert!(!fits("user", id.as_str(), &[b'0'; 43]));
+    }
+
+    #[test]
+    fn debug_shows_kind_and_id_only() {
+        let key = ApiKey::generate(ApiKeyKind::User);
+        assert_eq!(format!("{key:?}"), format!("ApiKey(kw_user_{}..)", key.id()));
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_it_panic(text: String) {
+            prop_assert!(ApiKey::parse(&text).is_err());
+        }
+
+        #[test]
+        fn no_tail_makes_it_panic(tail in ".{0,70}") {
+            let text = format!("kw_user_{tail}");
+            prop_assert!(ApiKey::parse(&text).is_err());
+        }
+    }
+}

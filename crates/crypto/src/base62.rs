@@ -1,0 +1,71 @@
+use zeroize::Zeroizing;
+
+use crate::random::random_bytes;
+
+/// Appends `count` random characters, each of the 62 as likely as any other.
+pub(crate) fn push_random(text: &mut String, count: usize) {
+    let mut missing = count;
+    while missing > 0 {
+        let bytes = Zeroizing::new(random_bytes::<64>());
+        // 256 is no multiple of 62: without the limit the first eight would come up more often.
+        let unbiased = bytes.iter().filter(|byte| **byte < UNBIASED).take(missing);
+        for byte in unbiased {
+            text.push(digit(u64::from(*byte)));
+            missing -= 1;
+        }
+    }
+}
+
+/// `number` as six characters, most significant first.
+pub(crate) fn digits(number: u32) -> [char; 6] {
+    let number = u64::from(number);
+    [5, 4, 3, 2, 1, 0].map(|power| digit(number / BASE.pow(power)))
+}
+
+/// Whether there are such characters only.
+pub(crate) fn is_base62(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_alphanumeric())
+}
+
+/// The character for `number` modulo 62.
+#[expect(clippy::indexing_slicing, reason = "the remainder is below the length")]
+fn digit(number: u64) -> char {
+    char::from(ALPHABET[(number % BASE) as usize])
+}
+
+const ALPHABET: &[u8; BASE as usize] =
+    b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+const BASE: u64 = 62;
+
+/// The largest multiple of 62 in a byte.
+const UNBIASED: u8 = 248;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_have_six_digits_most_significant_first() {
+        let text = |number| digits(number).iter().collect::<String>();
+        assert_eq!(text(0), "000000");
+        assert_eq!(text(61), "00000z");
+        assert_eq!(text(62), "000010");
+        assert_eq!(text(62 * 36 + 10), "0000aA");
+        assert_eq!(text(u32::MAX), "4gfFC3");
+    }
+
+    #[test]
+    fn every_character_comes_up_about_as_often() {
+        let mut text = String::new();
+        push_random(&mut text, 62_000);
+
+        assert_eq!(text.len(), 62_000);
+        assert!(is_base62(&text));
+        for character in ALPHABET {
+            let count = text.bytes().filter(|byte| byte == character).count();
+            // 1,000 are expected, with a standard deviation of 31. With `byte % 62` alone, the
+            // first eight characters would come up 1,211 times.
+            assert!((800..1190).contains(&count), "{} came up {count} times", *character as char);
+        }
+    }
+}

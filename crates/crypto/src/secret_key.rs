@@ -1,0 +1,353 @@
+use std::fmt;
+use std::sync::Arc;
+
+use data_encoding::BASE64URL_NOPAD;
+use ring::hkdf::Prk;
+use ring::hmac;
+use subtle::ConstantTimeEq;
+use zeroize::Zeroizing;
+
+use crate::derive;
+use crate::key_id::KeyId;
+use crate::mac::Mac;
+use crate::mac_purpose::MacPurpose;
+use crate::newest_first::NewestFirst;
+use crate::parts;
+use crate::placeholder;
+use crate::random::random_bytes;
+use crate::secret::SecretText;
+
+/// The secrets of `SECRET_KEY`: makes MACs under the newest and verifies those of any.
+///
+/// Cheap to clone. What these MACs cover cannot be made up by somebody who can write to the
+/// database but does not know the secret.
+#[derive(Clone)]
+pub struct MacRing(Arc<NewestFirst<RingKey>>);
+
+impl MacRing {
+    /// Reads a setting: secrets separated by commas, newest first, each of 32 bytes or more.
+    ///
+    /// White space around a secret is dropped. Secrets that look like an example are refused, and
+    /// so are those with fewer than six different characters.
+    pub fn parse(list: &str) -> Result<Self, SecretKeyError> {
+        Self::parse_with(list, placeholder::looks_like_one)
+    }
+
+    /// Reads a setting as [`parse`](Self::parse) does, but takes examples too.
+    ///
+    /// For test vectors. Who can look up the secret can make every MAC.
+    pub fn danger_parse_any(list: &str) -> Result<Self, SecretKeyError> {
+        Self::parse_with(list, |_| false)
+    }
+
+    /// Draws a new secret: 43 URL-safe characters that hold 256 random bits.
+    ///
+    /// # Panics
+    ///
+    /// If the operating system has no randomness, see [`random_bytes`].
+    #[must_use]
+    pub fn generate_secret() -> SecretText {
+        loop {
+            let bytes = Zeroizing::new(random_bytes::<32>());
+            let secret = SecretText::new(BASE64URL_NOPAD.encode(&*bytes));
+            // Once in ten million times a placeholder turns up by chance.
+            if !placeholder::looks_like_one(secret.expose()) {
+                return secret;
+            }
+        }
+    }
+
+    /// The key that new MACs are made under.
+    #[must_use]
+    pub fn active(&self) -> &KeyId {
+        &self.0.newest().id
+    }
+
+    /// All keys, newest first.
+    pub fn ids(&self) -> impl Iterator<Item = &KeyId> {
+        self.0.iter().map(|key| &key.id)
+    }
+
+    /// Authenticates `parts` for one purpose, under the newest key.
+    ///
+    /// Parts are told apart: `["ab", "c"]` and `["a", "bc"]` have different MACs.
+    ///
+    /// # Panics
+    ///
+    /// If a part has 4 GiB or more.
+    #[must_use]
+    pub fn mac(&self, purpose: MacPurpose, parts: &[&[u8]]) -> Mac {
+        let key = self.0.newest();
+        Mac::new(key.id, key.compute(purpose, parts))
+    }
+
+    /// Whether `mac` was made for this purpose and these parts by the key that it names.
+    ///
+    /// A key that this ring lacks has made nothing. Takes the same time wherever two MACs differ.
+    ///
+    /// # Panics
+    ///
+    /// If a part has 4 GiB or more.
+    #[must_use]
+    pub fn verify(&self, purpose: MacPurpose, parts: &[&[u8]], mac: &Mac) -> bool {
+        self.0
+            .iter()
+            .find(|key| key.id == *mac.key_id())
+            .is_some_and(|key| key.compute(purpose, parts).ct_eq(mac.as_bytes()).into())
+    }
+
+    fn parse_with(
+        list: &str,
+        is_refused: impl Fn(&str) -> bool,
+    ) -> Result<Self, SecretKeyError> {
+        if list.trim().is_empty() {
+            return Err(SecretKeyError::Empty);
+        }
+        let mut keys: Vec<RingKey> = Vec::new();
+        for (position, secret) in (1..).zip(list.split(',').map(str::trim)) {
+            if secret.len() < MIN_BYTES {
+                return Err(SecretKeyError::TooShort { position });
+            }
+            if is_refused(secret) {
+                return Err(SecretKeyError::Example { position });
+            }
+            let key = RingKey::new(secret);
+            if keys.iter().any(|earlier| earlier.id == key.id) {
+                return Err(SecretKeyError::Duplicate { position });
+            }
+            keys.push(key);
+        }
+        let keys = NewestFirst::new(keys).ok_or(SecretKeyError::Empty)?;
+        Ok(Self(Arc::new(keys)))
+    }
+}
+
+impl fmt::Debug for MacRing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("MacRing")?;
+        f.debug_list().entries(self.ids()).finish()
+    }
+}
+
+/// Why a `SECRET_KEY` was refused. No message repeats it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SecretKeyError {
+    /// No secret was given.
+    #[error("no secret key is given")]
+    Empty,
+    /// A secret has fewer than 32 bytes.
+    #[error("secret key number {position} is shorter than 32 bytes")]
+    TooShort {
+        /// Its place in the list, from 1.
+        position: usize,
+    },
+    /// A secret looks like a placeholder, such as `change-me-in-production`.
+    #[error("secret key number {position} looks like an example, which anyone can guess")]
+    Example {
+        /// Its place in the list, from 1.
+        position: usize,
+    },
+    /// A secret is given twice.
+    #[error("secret key number {position} is given before")]
+    Duplicate {
+        /// The place of the second one in the list, from 1.
+        position: usize,
+    },
+}
+
+/// One secret and the keys derived from it. MACs are made on every request, so nothing is left to
+/// derive by then.
+struct RingKey {
+    id: KeyId,
+    api_key: hmac::Key,
+    api_key_row: hmac::Key,
+    user_row: hmac::Key,
+    credential_row: hmac::Key,
+    audit_event: hmac::Key,
+    audit_head: hmac::Key,
+    idempotent_request: hmac::Key,
+    cursor: hmac::Key,
+}
+
+impl RingKey {
+    fn new(secret: &str) -> Self {
+        let prk = derive::extract(secret.as_bytes());
+        Self {
+            id: KeyId::of(&prk),
+            api_key: purpose_key(&prk, MacPurpose::ApiKey),
+            api_key_row: purpose_key(&prk, MacPurpose::ApiKeyRow),
+            user_row: purpose_key(&prk, MacPurpose::UserRow),
+            credential_row: purpose_key(&prk, MacPurpose::CredentialRow),
+            audit_event: purpose_key(&prk, MacPurpose::AuditEvent),
+            audit_head: purpose_key(&prk, MacPurpose::AuditHead),
+            idempotent_request: purpose_key(&prk, MacPurpose::IdempotentRequest),
+            cursor: purpose_key(&prk, MacPurpose::Cursor),
+        }
+    }
+
+    fn compute(&self, purpose: MacPurpose, parts: &[&[u8]]) -> [u8; 32] {
+        let mut context = hmac::Context::with_key(self.key(purpose));
+        parts::encode(parts.iter().copied(), |chunk| context.update(chunk));
+        let mut bytes = [0; 32];
+        bytes.copy_from_slice(context.sign().as_ref());
+        bytes
+    }
+
+    fn key(&self, purpose: MacPurpose) -> &hmac::Key {
+        match purpose {
+            MacPurpose::ApiKey => &self.api_key,
+            MacPurpose::ApiKeyRow => &self.api_key_row,
+            MacPurpose::UserRow => &self.user_row,
+            MacPurpose::CredentialRow => &self.credential_row,
+            MacPurpose::AuditEvent => &self.audit_event,
+            MacPurpose::AuditHead => &self.audit_head,
+            MacPurpose::IdempotentRequest => &self.idempotent_request,
+            MacPurpose::Cursor => &self.cursor,
+        }
+    }
+}
+
+fn purpose_key(prk: &Prk, purpose: MacPurpose) -> hmac::Key {
+    let derived = derive::expand::<32>(prk, &[INFO, purpose.name().as_bytes()]);
+    hmac::Key::new(hmac::HMAC_SHA256, &*derived)
+}
+
+const INFO: &[u8] = b"keyward/v1/mac/";
+const MIN_BYTES: usize = 32;
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    const PURPOSES: [MacPurpose; 8] = [
+        MacPurpose::ApiKey,
+        MacPurpose::ApiKeyRow,
+        MacPurpose::UserRow,
+        MacPurpose::CredentialRow,
+        MacPurpose::AuditEvent,
+        MacPurpose::AuditHead,
+        MacPurpose::IdempotentRequest,
+        MacPurpose::Cursor,
+    ];
+
+    #[test]
+    fn a_mac_is_verified_for_its_purpose_and_parts_only() {
+        let ring = MacRing::parse(MacRing::generate_secret().expose()).unwrap();
+        let mac = ring.mac(MacPurpose::UserRow, &[b"ab", b"c"]);
+
+        assert!(ring.verify(MacPurpose::UserRow, &[b"ab", b"c"], &mac));
+        let other_parts: [&[&[u8]]; 6] =
+            [&[b"a", b"bc"], &[b"abc"], &[b"ab", b"c", b""], &[b"c", b"ab"], &[b"ab"], &[]];
+        for parts in other_parts {
+            assert!(!ring.verify(MacPurpose::UserRow, parts, &mac), "{parts:?}");
+        }
+        for purpose in PURPOSES {
+            let fits = ring.verify(purpose, &[b"ab", b"c"], &mac);
+            assert_eq!(fits, purpose == MacPurpose::UserRow, "{purpose:?}");
+        }
+    }
+
+    #[test]
+    fn every_purpose_has_its_own_key() {
+        let ring = MacRing::parse(MacRing::generate_secret().expose()).unwrap();
+        let macs: HashSet<_> =
+            PURPOSES.map(|purpose| *ring.mac(purpose, &[]).as_bytes()).into_iter().collect();
+        assert_eq!(macs.len(), PURPOSES.len());
+    }
+
+    #[test]
+    fn no_flipped_bit_of_a_mac_goes_unnoticed() {
+        let ring = MacRing::parse(MacRing::generate_secret().expose()).unwrap();
+        let mac = ring.mac(MacPurpose::Cursor, &[b"x"]);
+        for bit in 0..256 {
+            let mut bytes = *mac.as_bytes();
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            let flipped = Mac::new(*mac.key_id(), bytes);
+            assert!(!ring.verify(MacPurpose::Cursor, &[b"x"], &flipped), "bit {bit}");
+        }
+    }
+
+    #[test]
+    fn macs_of_an_older_secret_stay_valid_until_it_is_removed() {
+        let (old, new) = (MacRing::generate_secret(), MacRing::generate_secret());
+        let before = MacRing::parse(old.expose()).unwrap();
+        let during = MacRing::parse(&format!("{},\n {}\n", new.expose(), old.expose())).unwrap();
+        let after = MacRing::parse(new.expose()).unwrap();
+
+        let mac = before.mac(MacPurpose::AuditHead, &[b"x"]);
+
+        assert!(during.verify(MacPurpose::AuditHead, &[b"x"], &mac));
+        assert!(!after.verify(MacPurpose::AuditHead, &[b"x"], &mac));
+        assert_eq!(during.active(), after.active());
+        assert_eq!(during.ids().collect::<Vec<_>>(), [after.active(), before.active()]);
+        assert_eq!(during.mac(MacPurpose::AuditHead, &[b"x"]).key_id(), after.active());
+    }
+
+    #[test]
+    fn a_mac_is_not_valid_under_the_name_of_another_key() {
+        let (old, new) = (MacRing::generate_secret(), MacRing::generate_secret());
+        let ring = MacRing::parse(&format!("{},{}", new.expose(), old.expose())).unwrap();
+        let mac = ring.mac(MacPurpose::Cursor, &[b"x"]);
+        let oldest = *ring.ids().last().unwrap();
+        let renamed = Mac::new(oldest, *mac.as_bytes());
+        assert!(!ring.verify(MacPurpose::Cursor, &[b"x"], &renamed));
+    }
+
+    #[test]
+    fn generated_secrets_are_long_different_and_accepted() {
+        let secrets: HashSet<_> =
+            (0..1000).map(|_| MacRing::generate_secret().expose().to_owned()).collect();
+        assert_eq!(secrets.len(), 1000);
+        for secret in secrets {
+            assert_eq!(secret.len(), 43);
+            assert!(MacRing::parse(&secret).is_ok());
+        }
+    }
+
+    #[test]
+    fn a_bad_list_says_which_secret_is_at_fault() {
+        let good = MacRing::generate_secret();
+        let good = good.expose();
+        let cases = [
+            (String::new(), SecretKeyError::Empty),
+            (" \n".to_owned(), SecretKeyError::Empty),
+            ("marker".to_owned(), SecretKeyError::TooShort { position: 1 }),
+            (format!("{good},"), SecretKeyError::TooShort { position: 2 }),
+            (format!("{good},{}", &good[..31]), SecretKeyError::TooShort { position: 2 }),
+            (
+                format!("{good},marker-change-me-in-production-0"),
+                SecretKeyError::Example { position: 2 },
+            ),
+            (format!("{},{good}", "x".repeat(40)), SecretKeyError::Example { position: 1 }),
+            (format!("{good}, {good}"), SecretKeyError::Duplicate { position: 2 }),
+        ];
+        for (list, expected) in cases {
+            let error = MacRing::parse(&list).unwrap_err();
+            assert_eq!(error, expected);
+            let shown = format!("{error} {error:?}");
+            assert!(!shown.contains(good) && !shown.contains("marker"), "{shown}");
+        }
+    }
+
+    #[test]
+    fn examples_are_taken_for_test_vectors_but_short_secrets_are_not() {
+        assert!(MacRing::danger_parse_any("an-example-secret-of-forty-characters-12").is_ok());
+        let short = MacRing::danger_parse_any("example").unwrap_err();
+        assert_eq!(short, SecretKeyError::TooShort { position: 1 });
+    }
+
+    #[test]
+    fn debug_shows_key_ids_only() {
+        let ring = MacRing::parse(MacRing::generate_secret().expose()).unwrap();
+        assert_eq!(format!("{ring:?}"), format!("MacRing[KeyId({})]", ring.active()));
+    }
+
+    #[test]
+    fn rings_cross_threads() {
+        fn crosses<T: Send + Sync + Clone + 'static>() {}
+        crosses::<MacRing>();
+    }
+}
