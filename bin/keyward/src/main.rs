@@ -1,2 +1,56 @@
-//! The server.
-fn main() {}
+//! The `keyward` binary: command line, settings, checks and wiring. The rules live in the crates.
+
+mod cli;
+mod commands;
+mod database_url;
+mod doctor;
+mod exit;
+mod keys;
+mod logging;
+mod network;
+mod private_path;
+mod settings;
+mod startup;
+mod terminal;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::cli::{AuditCommand, Cli, Command, KeysCommand};
+use crate::exit::{Exit, Failure};
+use crate::settings::Settings;
+
+fn main() -> ExitCode {
+    match run(&Cli::parse()) {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            eprintln!("keyward: {failure}");
+            failure.exit().into()
+        }
+    }
+}
+
+fn run(cli: &Cli) -> Result<Exit, Failure> {
+    let output = cli.output();
+    match &cli.command {
+        Command::Serve => commands::serve(&settings(cli)?),
+        Command::Init(args) => commands::init(&settings(cli)?, args, output),
+        Command::Migrate => commands::migrate(&settings(cli)?, output),
+        Command::Keys(KeysCommand::Generate) => keys::print_new(output).map(|()| Exit::Done),
+        Command::Audit(AuditCommand::Verify { anchor }) => {
+            commands::audit_verify(&settings(cli)?, anchor.as_deref(), output)
+        }
+        Command::Audit(AuditCommand::Anchor) => commands::audit_anchor(&settings(cli)?, output),
+        Command::Openapi => commands::openapi(),
+        Command::Doctor { format } => doctor::run(&settings(cli)?, *format, output),
+        Command::Completions { shell } => cli::completions(*shell).map(|()| Exit::Done),
+    }
+}
+
+/// The settings, with logging set up by them.
+fn settings(cli: &Cli) -> Result<Settings, Failure> {
+    let settings = Settings::load(cli.config.as_deref())?;
+    logging::start(&settings.log)?;
+    Ok(settings)
+}

@@ -1,4 +1,5 @@
-use keyward_auth::UserId;
+use keyward_audit::AuditEvents;
+use keyward_auth::{IdempotencyKeys, UserId};
 use keyward_core::StoreError;
 use keyward_crypto::{Mac, Signed};
 
@@ -38,3 +39,10 @@ pub trait Credentials {
     /// Deletes a credential with its secret fields, and says whether it was there.
     fn delete_credential(&mut self, id: CredentialId) -> Result<bool, StoreError>;
 }
+
+/// All repositories that this crate's services use together.
+///
+/// Never implement it: it follows from the others.
+pub trait CredentialsTx: Credentials + IdempotencyKeys + AuditEvents {}
+
+impl<Tx: Credentials + IdempotencyKeys + AuditEvents> CredentialsTx for Tx {}

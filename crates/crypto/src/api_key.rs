@@ -27,7 +27,10 @@ impl ApiKey {
     ///
     /// If the operating system has no randomness, see [`random_bytes`](crate::random_bytes).
     #[must_use]
-    #[expect(clippy::expect_used, reason = "a test makes thousands of keys and reads each")]
+    #[expect(
+        clippy::expect_used,
+        reason = "a test makes thousands of keys and reads each"
+    )]
     pub fn generate(kind: ApiKeyKind) -> Self {
         // All space at once: a string that grows leaves its old bytes behind.
         let mut text = Zeroizing::new(String::with_capacity(kind.prefix().len() + TAIL_LENGTH));
@@ -36,7 +39,11 @@ impl ApiKey {
         let checksum = crc32fast::hash(text.as_bytes());
         text.extend(base62::digits(checksum));
         let id = Fields::split(&text).map(|fields| fields.id);
-        Self { kind, id: id.expect("what was just put together comes apart"), text }
+        Self {
+            kind,
+            id: id.expect("what was just put together comes apart"),
+            text,
+        }
     }
 
     /// Reads a key from a request.
@@ -48,7 +55,11 @@ impl ApiKey {
         if !fields.checksum.chars().eq(checksum) {
             return Err(MalformedKey);
         }
-        Ok(Self { kind: fields.kind, id: fields.id, text: Zeroizing::new(text.to_owned()) })
+        Ok(Self {
+            kind: fields.kind,
+            id: fields.id,
+            text: Zeroizing::new(text.to_owned()),
+        })
     }
 
     /// Who the key is for.
@@ -84,10 +95,17 @@ impl ApiKey {
     // A fast MAC is enough: the secret has 256 random bits, so there is nothing to guess and no
     // reason to pay for a slow hash on every request.
     fn mac_parts(&self) -> [&[u8]; 3] {
-        [self.kind.as_str().as_bytes(), self.id.as_str().as_bytes(), self.secret()]
+        [
+            self.kind.as_str().as_bytes(),
+            self.id.as_str().as_bytes(),
+            self.secret(),
+        ]
     }
 
-    #[expect(clippy::indexing_slicing, reason = "both constructors check the length")]
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "both constructors check the length"
+    )]
     fn secret(&self) -> &[u8] {
         let start = self.kind.prefix().len() + ApiKeyId::LENGTH;
         &self.text.as_bytes()[start..start + SECRET_LENGTH]
@@ -165,7 +183,12 @@ impl<'a> Fields<'a> {
         }
         let (id, _) = tail.split_at_checked(ApiKeyId::LENGTH)?;
         let (checked, checksum) = text.split_at_checked(text.len() - CHECKSUM_LENGTH)?;
-        Some(Self { kind, id: ApiKeyId::parse(id)?, checked, checksum })
+        Some(Self {
+            kind,
+            id: ApiKeyId::parse(id)?,
+            checked,
+            checksum,
+        })
     }
 }
 
@@ -201,7 +224,9 @@ mod tests {
     fn no_changed_character_goes_unnoticed() {
         let key = ApiKey::generate(ApiKeyKind::Agent);
         for (position, original) in key.expose().char_indices() {
-            for other in "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_- \u{e9}".chars() {
+            for other in
+                "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_- \u{e9}".chars()
+            {
                 if other == original {
                     continue;
                 }
@@ -219,7 +244,11 @@ mod tests {
             let mut bytes = key.expose().as_bytes().to_vec();
             bytes.swap(position - 1, position);
             let swapped = String::from_utf8(bytes).unwrap();
-            assert_eq!(ApiKey::parse(&swapped).is_err(), swapped != key.expose(), "{swapped}");
+            assert_eq!(
+                ApiKey::parse(&swapped).is_err(),
+                swapped != key.expose(),
+                "{swapped}"
+            );
         }
     }
 
@@ -246,7 +275,9 @@ mod tests {
 
     #[test]
     fn ten_thousand_keys_have_different_ids_and_secrets() {
-        let keys: Vec<_> = (0..10_000).map(|_| ApiKey::generate(ApiKeyKind::User)).collect();
+        let keys: Vec<_> = (0..10_000)
+            .map(|_| ApiKey::generate(ApiKeyKind::User))
+            .collect();
         let ids: HashSet<_> = keys.iter().map(ApiKey::id).collect();
         let secrets: HashSet<_> = keys.iter().map(ApiKey::secret).collect();
         assert_eq!(ids.len(), keys.len());
@@ -275,7 +306,11 @@ mod tests {
         let mac = key.mac(&ring);
         let (id, secret) = (key.id(), key.secret());
         let fits = |kind: &str, id: &str, secret: &[u8]| {
-            ring.verify(MacPurpose::ApiKey, &[kind.as_bytes(), id.as_bytes(), secret], &mac)
+            ring.verify(
+                MacPurpose::ApiKey,
+                &[kind.as_bytes(), id.as_bytes(), secret],
+                &mac,
+            )
         };
 
         assert!(fits("user", id.as_str(), secret));
@@ -287,7 +322,10 @@ mod tests {
     #[test]
     fn debug_shows_kind_and_id_only() {
         let key = ApiKey::generate(ApiKeyKind::User);
-        assert_eq!(format!("{key:?}"), format!("ApiKey(kw_user_{}..)", key.id()));
+        assert_eq!(
+            format!("{key:?}"),
+            format!("ApiKey(kw_user_{}..)", key.id())
+        );
     }
 
     proptest! {

@@ -52,7 +52,13 @@ mod tests {
 
     #[test]
     fn anything_else_is_not_an_id() {
-        let refused = ["", "0123456789ABCxy", "0123456789ABCxyz0", "0123456789ABCxy_", "0123456789ABCx\u{e9}"];
+        let refused = [
+            "",
+            "0123456789ABCxy",
+            "0123456789ABCxyz0",
+            "0123456789ABCxy_",
+            "0123456789ABCx\u{e9}",
+        ];
         for text in refused {
             assert_eq!(ApiKeyId::parse(text), None, "{text:?}");
         }

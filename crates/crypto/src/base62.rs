@@ -65,7 +65,11 @@ mod tests {
             let count = text.bytes().filter(|byte| byte == character).count();
             // 1,000 are expected, with a standard deviation of 31. With `byte % 62` alone, the
             // first eight characters would come up 1,211 times.
-            assert!((800..1190).contains(&count), "{} came up {count} times", *character as char);
+            assert!(
+                (800..1190).contains(&count),
+                "{} came up {count} times",
+                *character as char
+            );
         }
     }
 }

@@ -18,7 +18,9 @@ impl Context {
     pub fn new(table: &str, column: &str, row: &str, owner: &str) -> Self {
         let places = [table, column, row, owner];
         let mut bytes = Vec::with_capacity(places.iter().map(|part| 4 + part.len()).sum());
-        parts::encode(places.map(str::as_bytes), |chunk| bytes.extend_from_slice(chunk));
+        parts::encode(places.map(str::as_bytes), |chunk| {
+            bytes.extend_from_slice(chunk)
+        });
         Self(bytes.into())
     }
 
@@ -42,7 +44,13 @@ mod tests {
 
     #[test]
     fn letters_cannot_move_from_one_part_to_the_next() {
-        assert_ne!(Context::new("ab", "c", "d", "e"), Context::new("a", "bc", "d", "e"));
-        assert_ne!(Context::new("a", "b", "cd", "e"), Context::new("a", "b", "c", "de"));
+        assert_ne!(
+            Context::new("ab", "c", "d", "e"),
+            Context::new("a", "bc", "d", "e")
+        );
+        assert_ne!(
+            Context::new("a", "b", "cd", "e"),
+            Context::new("a", "b", "c", "de")
+        );
     }
 }

@@ -112,14 +112,21 @@ mod tests {
             "plain text",
         ];
         for text in refused {
-            assert_eq!(EncryptedString::from_stored(text.to_owned()).key_id(), None, "{text:?}");
+            assert_eq!(
+                EncryptedString::from_stored(text.to_owned()).key_id(),
+                None,
+                "{text:?}"
+            );
         }
     }
 
     #[test]
     fn debug_shows_the_key_id_and_never_the_content() {
         let sealed = EncryptedString::from_stored("v1.0123456789abcdef.marker".to_owned());
-        assert_eq!(format!("{sealed:?}"), "EncryptedString(v1.0123456789abcdef..)");
+        assert_eq!(
+            format!("{sealed:?}"),
+            "EncryptedString(v1.0123456789abcdef..)"
+        );
         let plain = EncryptedString::from_stored("marker".to_owned());
         assert_eq!(format!("{plain:?}"), "EncryptedString(..)");
     }

@@ -44,7 +44,9 @@ impl FieldKey {
     /// For opening what another system encrypted under such a key, and for test vectors. A value
     /// sealed under an example key can be read by anyone.
     pub fn danger_parse_any(text: &str) -> Result<Self, FieldKeyError> {
-        decode(text).map(Self::from_bytes).ok_or(FieldKeyError::Malformed)
+        decode(text)
+            .map(Self::from_bytes)
+            .ok_or(FieldKeyError::Malformed)
     }
 
     /// The public name of this key.
@@ -170,9 +172,15 @@ mod tests {
     #[test]
     fn published_keys_are_refused() {
         let repeated = [0, 0x41, 0xff].map(|byte| BASE64URL.encode(&[byte; 32]));
-        let published = EXAMPLES.into_iter().chain(repeated.iter().map(String::as_str));
+        let published = EXAMPLES
+            .into_iter()
+            .chain(repeated.iter().map(String::as_str));
         for key in published {
-            assert_eq!(FieldKey::parse(key).unwrap_err(), FieldKeyError::Example, "{key}");
+            assert_eq!(
+                FieldKey::parse(key).unwrap_err(),
+                FieldKeyError::Example,
+                "{key}"
+            );
             assert!(FieldKey::danger_parse_any(key).is_ok(), "{key}");
         }
     }

@@ -189,9 +189,7 @@ pub(crate) fn parse_keys(
     }
     (1..)
         .zip(list.split(','))
-        .map(|(position, key)| {
-            parse(key).map_err(|source| KeyRingError::Key { position, source })
-        })
+        .map(|(position, key)| parse(key).map_err(|source| KeyRingError::Key { position, source }))
         .collect()
 }
 
@@ -203,7 +201,10 @@ struct RingKey {
 
 impl RingKey {
     fn new(key: &FieldKey) -> Self {
-        Self { id: *key.id(), prk: derive::extract(&**key.bytes()) }
+        Self {
+            id: *key.id(),
+            prk: derive::extract(&**key.bytes()),
+        }
     }
 
     fn seal(&self, plaintext: &str, context: &Context, now: u64) -> EncryptedString {
@@ -261,7 +262,11 @@ mod tests {
         let sealed = both.seal_with(old.id(), MARKER, &place(), NOW).unwrap();
 
         assert_eq!(sealed.key_id(), Some(*old.id()));
-        assert!(ring([&new]).seal_with(old.id(), MARKER, &place(), NOW).is_none());
+        assert!(
+            ring([&new])
+                .seal_with(old.id(), MARKER, &place(), NOW)
+                .is_none()
+        );
     }
 
     #[test]
@@ -326,14 +331,21 @@ mod tests {
         for now in [0, NOW, NOW + 10 * 365 * 86_400, u64::MAX - 60, u64::MAX] {
             let sealed = ring.seal(MARKER, &place(), now);
             assert_eq!(ring.check(&sealed, &place()), Ok(()), "{now}");
-            assert_eq!(ring.open(&sealed, &place()).unwrap().expose(), MARKER, "{now}");
+            assert_eq!(
+                ring.open(&sealed, &place()).unwrap().expose(),
+                MARKER,
+                "{now}"
+            );
         }
     }
 
     #[test]
     fn the_same_text_is_sealed_differently_each_time() {
         let ring = ring([&FieldKey::generate()]);
-        assert_ne!(ring.seal(MARKER, &place(), NOW), ring.seal(MARKER, &place(), NOW));
+        assert_ne!(
+            ring.seal(MARKER, &place(), NOW),
+            ring.seal(MARKER, &place(), NOW)
+        );
     }
 
     #[test]
@@ -350,7 +362,11 @@ mod tests {
         ];
         for text in stored {
             let sealed = EncryptedString::from_stored(text.clone());
-            assert_eq!(refusal(&ring, &sealed, &place()), OpenError::Malformed, "{text}");
+            assert_eq!(
+                refusal(&ring, &sealed, &place()),
+                OpenError::Malformed,
+                "{text}"
+            );
         }
     }
 
@@ -358,11 +374,16 @@ mod tests {
     fn bytes_that_are_no_text_pass_the_check_and_do_not_open() {
         let key = FieldKey::generate();
         let ring = ring([&key]);
-        let token = RingKey::new(&key).token_key(&place()).encrypt(b"\xff\xfe", NOW);
+        let token = RingKey::new(&key)
+            .token_key(&place())
+            .encrypt(b"\xff\xfe", NOW);
         let sealed = EncryptedString::join(key.id(), &token);
 
         assert_eq!(ring.check(&sealed, &place()), Ok(()));
-        assert_eq!(ring.open(&sealed, &place()).unwrap_err(), OpenError::Malformed);
+        assert_eq!(
+            ring.open(&sealed, &place()).unwrap_err(),
+            OpenError::Malformed
+        );
     }
 
     #[test]
@@ -383,16 +404,28 @@ mod tests {
         let cases = [
             (String::new(), KeyRingError::Empty),
             (" \n".to_owned(), KeyRingError::Empty),
-            (format!("{good},{good}"), KeyRingError::Duplicate { kid: *key.id() }),
+            (
+                format!("{good},{good}"),
+                KeyRingError::Duplicate { kid: *key.id() },
+            ),
             (format!("{good},"), key_error(2, FieldKeyError::Malformed)),
-            (format!("{good},nonsense"), key_error(2, FieldKeyError::Malformed)),
-            (format!("{example},{good}"), key_error(1, FieldKeyError::Example)),
+            (
+                format!("{good},nonsense"),
+                key_error(2, FieldKeyError::Malformed),
+            ),
+            (
+                format!("{example},{good}"),
+                key_error(1, FieldKeyError::Example),
+            ),
         ];
         for (list, expected) in cases {
             let error = KeyRing::parse(&list).unwrap_err();
             assert_eq!(error, expected);
             let shown = format!("{error} {error:?}");
-            assert!(!shown.contains(good) && !shown.contains("nonsense"), "{shown}");
+            assert!(
+                !shown.contains(good) && !shown.contains("nonsense"),
+                "{shown}"
+            );
         }
         assert_eq!(KeyRing::new(vec![]).unwrap_err(), KeyRingError::Empty);
     }
@@ -400,7 +433,10 @@ mod tests {
     #[test]
     fn debug_shows_key_ids_only() {
         let key = FieldKey::generate();
-        assert_eq!(format!("{:?}", ring([&key])), format!("KeyRing[KeyId({})]", key.id()));
+        assert_eq!(
+            format!("{:?}", ring([&key])),
+            format!("KeyRing[KeyId({})]", key.id())
+        );
     }
 
     #[test]
@@ -433,7 +469,11 @@ mod tests {
     /// Why a value neither opens nor passes the check.
     fn refusal(ring: &KeyRing, sealed: &EncryptedString, place: &Context) -> OpenError {
         let error = ring.open(sealed, place).expect_err("it must not open");
-        assert_eq!(ring.check(sealed, place), Err(error.clone()), "check disagrees with open");
+        assert_eq!(
+            ring.check(sealed, place),
+            Err(error.clone()),
+            "check disagrees with open"
+        );
         assert!(!error.to_string().contains("marker"), "{error}");
         error
     }

@@ -36,7 +36,10 @@ impl Mac {
             return None;
         }
         HEXLOWER.decode_mut(digits.as_bytes(), &mut bytes).ok()?;
-        Some(Self { key_id: KeyId::parse(id)?, bytes })
+        Some(Self {
+            key_id: KeyId::parse(id)?,
+            bytes,
+        })
     }
 
     /// The key that made it.

@@ -8,7 +8,10 @@ impl<Key> NewestFirst<Key> {
     /// `None` when there are no keys.
     pub(crate) fn new(keys: impl IntoIterator<Item = Key>) -> Option<Self> {
         let mut keys = keys.into_iter();
-        Some(Self { newest: keys.next()?, older: keys.collect() })
+        Some(Self {
+            newest: keys.next()?,
+            older: keys.collect(),
+        })
     }
 
     pub(crate) fn newest(&self) -> &Key {

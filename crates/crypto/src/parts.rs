@@ -4,11 +4,11 @@
 /// # Panics
 ///
 /// If a part has 4 GiB or more: a length that does not fit would make two lists look alike.
-#[expect(clippy::expect_used, reason = "ids, names and bodies are far below 4 GiB")]
-pub(crate) fn encode<'a>(
-    parts: impl IntoIterator<Item = &'a [u8]>,
-    mut sink: impl FnMut(&[u8]),
-) {
+#[expect(
+    clippy::expect_used,
+    reason = "ids, names and bodies are far below 4 GiB"
+)]
+pub(crate) fn encode<'a>(parts: impl IntoIterator<Item = &'a [u8]>, mut sink: impl FnMut(&[u8])) {
     for part in parts {
         let length = u32::try_from(part.len()).expect("a part is below 4 GiB");
         sink(&length.to_be_bytes());
@@ -24,7 +24,9 @@ mod tests {
 
     fn encoded(parts: &[Vec<u8>]) -> Vec<u8> {
         let mut bytes = Vec::new();
-        encode(parts.iter().map(Vec::as_slice), |chunk| bytes.extend_from_slice(chunk));
+        encode(parts.iter().map(Vec::as_slice), |chunk| {
+            bytes.extend_from_slice(chunk)
+        });
         bytes
     }
 

@@ -41,27 +41,38 @@ impl fmt::Debug for PasswordHash {
 
 /// A stored hash that can be checked in reasonable time and memory.
 pub(crate) enum ReadHash<'a> {
-    Argon2 { argon2: Argon2<'static>, hash: phc::PasswordHash },
+    Argon2 {
+        argon2: Argon2<'static>,
+        hash: phc::PasswordHash,
+    },
     Bcrypt(&'a str),
 }
 
 impl<'a> ReadHash<'a> {
     fn new(text: &'a str) -> Option<Self> {
-        if BCRYPT_PREFIXES.iter().any(|prefix| text.starts_with(prefix)) {
+        if BCRYPT_PREFIXES
+            .iter()
+            .any(|prefix| text.starts_with(prefix))
+        {
             let cost = text.parse::<bcrypt::HashParts>().ok()?.get_cost();
             return BCRYPT_COSTS.contains(&cost).then_some(Self::Bcrypt(text));
         }
         let hash = phc::PasswordHash::new(text).ok()?;
         let algorithm = Algorithm::try_from(hash.algorithm.as_str()).ok()?;
-        let version = hash.version.map_or(Ok(Version::V0x10), Version::try_from).ok()?;
+        let version = hash
+            .version
+            .map_or(Ok(Version::V0x10), Version::try_from)
+            .ok()?;
         let params = Params::try_from(&hash).ok()?;
         // Who can write to the database must not be able to take the server's memory as well.
         let affordable = params.m_cost() <= MAX_MEMORY_KIB
             && params.t_cost() <= MAX_PASSES
             && params.p_cost() <= MAX_LANES;
         let complete = hash.salt.is_some() && hash.hash.is_some();
-        (affordable && complete)
-            .then(|| Self::Argon2 { argon2: Argon2::new(algorithm, version, params), hash })
+        (affordable && complete).then(|| Self::Argon2 {
+            argon2: Argon2::new(algorithm, version, params),
+            hash,
+        })
     }
 
     pub(crate) fn matches(&self, password: &Password) -> bool {
@@ -72,7 +83,9 @@ impl<'a> ReadHash<'a> {
                     return false;
                 };
                 let mut output = Zeroizing::new(vec![0; expected.len()]);
-                argon2.hash_password_into(password.bytes(), salt, &mut output).is_ok()
+                argon2
+                    .hash_password_into(password.bytes(), salt, &mut output)
+                    .is_ok()
                     && output.ct_eq(expected.as_bytes()).into()
             }
         }
@@ -85,7 +98,9 @@ impl<'a> ReadHash<'a> {
                 let then = argon2.params();
                 hash.algorithm.as_str() != Algorithm::Argon2id.as_str()
                     || hash.version != Some(Version::V0x13.into())
-                    || hash.hash.is_none_or(|hash| hash.len() < Params::DEFAULT_OUTPUT_LEN)
+                    || hash
+                        .hash
+                        .is_none_or(|hash| hash.len() < Params::DEFAULT_OUTPUT_LEN)
                     || then.m_cost() < today.m_cost()
                     || then.t_cost() < today.t_cost()
                     || then.p_cost() < today.p_cost()

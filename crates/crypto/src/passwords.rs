@@ -25,7 +25,12 @@ impl Passwords {
     /// The lowest cost that Argon2 allows, so that tests run fast. Protects nothing.
     #[must_use]
     pub fn danger_fast() -> Self {
-        let lowest = Params::new(Params::MIN_M_COST, Params::MIN_T_COST, Params::MIN_P_COST, None);
+        let lowest = Params::new(
+            Params::MIN_M_COST,
+            Params::MIN_T_COST,
+            Params::MIN_P_COST,
+            None,
+        );
         Self::with(lowest.unwrap_or(Params::DEFAULT))
     }
 
@@ -35,7 +40,10 @@ impl Passwords {
     ///
     /// If there is no memory or no randomness left.
     #[must_use]
-    #[expect(clippy::expect_used, reason = "fails only for lack of memory; see # Panics")]
+    #[expect(
+        clippy::expect_used,
+        reason = "fails only for lack of memory; see # Panics"
+    )]
     pub fn hash(&self, password: &Password) -> PasswordHash {
         let salt = random_bytes::<16>();
         let hash = self
@@ -63,12 +71,16 @@ impl Passwords {
     }
 
     fn with(params: Params) -> Self {
-        Self { argon2: Argon2::new(Algorithm::Argon2id, Version::V0x13, params) }
+        Self {
+            argon2: Argon2::new(Algorithm::Argon2id, Version::V0x13, params),
+        }
     }
 
     fn work_for_nothing(&self, password: &Password) {
         let mut output = Zeroizing::new([0; Params::DEFAULT_OUTPUT_LEN]);
-        let done = self.argon2.hash_password_into(password.bytes(), DECOY_SALT, &mut *output);
+        let done = self
+            .argon2
+            .hash_password_into(password.bytes(), DECOY_SALT, &mut *output);
         // Work without a use could be left out by the compiler.
         let _ = black_box((done, output));
     }
@@ -92,3 +104,204 @@ pub enum Verdict {
 }
 
 const DECOY_SALT: &[u8] = b"keyward decoy 16";
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::*;
+
+    const BCRYPT_PYTHON: &str = "$2b$04$EGdrhbKUv8Oc9vGiXX0HQOxSg445d458Muh7DAHskb6QbtCvdxcie";
+    const BCRYPT_NODE: &str = "$2a$04$n4Uy0eSnMfvnESYL.bLwuuj0U/ETSsoTpRT9GVk5bektyVVa5xnIi";
+    const BCRYPT_PASSWORD: &str = "correctbatteryhorsestapler";
+
+    #[test]
+    fn a_hashed_password_is_right_and_another_is_wrong() {
+        let passwords = Passwords::danger_fast();
+        let hash = passwords.hash(&typed("correct horse battery"));
+        let stored = PasswordHash::from_stored(hash.as_stored().to_owned());
+
+        let verify = |password| passwords.verify(&typed(password), Some(&stored));
+        assert_eq!(verify("correct horse battery"), Verdict::Right);
+        assert_eq!(verify("correct horse batterx"), Verdict::Wrong);
+        assert_eq!(verify("correct horse battery "), Verdict::Wrong);
+        assert_eq!(verify(""), Verdict::Wrong);
+    }
+
+    #[test]
+    fn production_hashes_have_the_parameters_of_owasp() {
+        let hash = Passwords::new().hash(&typed("correct horse battery"));
+        assert!(
+            hash.as_stored()
+                .starts_with("$argon2id$v=19$m=19456,t=2,p=1$")
+        );
+    }
+
+    #[test]
+    fn every_byte_of_a_long_password_counts() {
+        let passwords = Passwords::danger_fast();
+        let long = "x".repeat(1023);
+        let hash = passwords.hash(&typed(&format!("{long}a")));
+        let other = typed(&format!("{long}b"));
+        assert_eq!(passwords.verify(&other, Some(&hash)), Verdict::Wrong);
+    }
+
+    #[test]
+    fn the_same_password_is_hashed_differently_each_time() {
+        let passwords = Passwords::danger_fast();
+        let password = typed("correct horse battery");
+        assert!(passwords.hash(&password) != passwords.hash(&password));
+    }
+
+    #[test]
+    fn a_hash_with_weaker_parameters_is_old() {
+        let password = typed("correct horse battery");
+        let weak = Passwords::danger_fast().hash(&password);
+        assert_eq!(
+            Passwords::new().verify(&password, Some(&weak)),
+            Verdict::RightButOld
+        );
+
+        let strong = Passwords::new().hash(&password);
+        assert_eq!(
+            Passwords::danger_fast().verify(&password, Some(&strong)),
+            Verdict::Right
+        );
+    }
+
+    #[test]
+    fn an_imported_bcrypt_hash_is_right_but_old() {
+        let passwords = Passwords::danger_fast();
+        let php = BCRYPT_PYTHON.replacen("$2b$", "$2y$", 1);
+        for hash in [BCRYPT_PYTHON, BCRYPT_NODE, &php] {
+            let hash = PasswordHash::from_stored(hash.to_owned());
+            let verify = |password| passwords.verify(&typed(password), Some(&hash));
+            assert_eq!(verify(BCRYPT_PASSWORD), Verdict::RightButOld);
+            assert_eq!(verify("correctbatteryhorsestaplex"), Verdict::Wrong);
+        }
+    }
+
+    #[test]
+    fn other_kinds_of_argon2_are_right_but_old() {
+        // From the test suite of the argon2 crate.
+        let hashes = [
+            "$argon2d$v=16$m=32,t=2,p=3,data=Dw8PDw8P$AAAAAAAAAAA$KnH4gniiaFnDvlA1xev3yovC4cnrrI6tnHOYtmja90o",
+            "$argon2i$v=19$m=256,t=2,p=1$c29tZXNhbHQ$iekCn0Y3spW+sCcFanM2xBT63UP2sghkUoHLIUpWRS8",
+        ];
+        for hash in hashes {
+            let hash = PasswordHash::from_stored(hash.to_owned());
+            let verdict = Passwords::danger_fast().verify(&typed("password"), Some(&hash));
+            assert_eq!(verdict, Verdict::RightButOld, "{}", hash.as_stored());
+        }
+    }
+
+    #[test]
+    fn a_known_argon2id_hash_is_right() {
+        let hash =
+            "$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4";
+        let hash = PasswordHash::from_stored(hash.to_owned());
+        let passwords = Passwords::danger_fast();
+        assert_eq!(
+            passwords.verify(&typed("password"), Some(&hash)),
+            Verdict::Right
+        );
+        assert_eq!(
+            passwords.verify(&typed("sassword"), Some(&hash)),
+            Verdict::Wrong
+        );
+    }
+
+    #[test]
+    fn what_is_no_hash_fits_no_password() {
+        let salt_and_hash = "c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4";
+        let stored = [
+            String::new(),
+            "correct horse battery".to_owned(),
+            "$".to_owned(),
+            "$argon2id$".to_owned(),
+            "$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHQ".to_owned(),
+            "$argon2id$v=19$m=256,t=2,p=1".to_owned(),
+            format!("$argon2id$v=20$m=256,t=2,p=1${salt_and_hash}"),
+            format!("$argon2x$v=19$m=256,t=2,p=1${salt_and_hash}"),
+            format!("$argon2id$v=19$m=7,t=2,p=1${salt_and_hash}"),
+            format!("$argon2id$v=19$m=256,t=0,p=1${salt_and_hash}"),
+            format!("$argon2id$v=19$m=256,t=2,p=\u{e9}${salt_and_hash}"),
+            "$2b$".to_owned(),
+            "$2x$04$EGdrhbKUv8Oc9vGiXX0HQOxSg445d458Muh7DAHskb6QbtCvdxcie".to_owned(),
+            format!("{BCRYPT_PYTHON}x"),
+            BCRYPT_PYTHON[..59].to_owned(),
+            BCRYPT_PYTHON.replacen("$04$", "$03$", 1),
+            BCRYPT_PYTHON.replacen("$04$", "$ab$", 1),
+            // 60 bytes with a character that spans where the crate splits.
+            format!("$2b$0\u{e9}EGdrhbKUv8Oc9vGiXX0HQOxSg445d458Muh7DAHskb6QbtCvdxcie"),
+            format!("$2b$04${}", "\u{20ac}".repeat(18))
+                .split_at(58)
+                .0
+                .to_owned(),
+        ];
+        for text in stored {
+            let hash = PasswordHash::from_stored(text.clone());
+            for password in ["correct horse battery", BCRYPT_PASSWORD, "password", ""] {
+                let verdict = Passwords::danger_fast().verify(&typed(password), Some(&hash));
+                assert_eq!(verdict, Verdict::Wrong, "{text:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_hash_that_would_exhaust_the_server_is_not_computed() {
+        let salt_and_hash = "c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4";
+        let stored = [
+            format!("$argon2id$v=19$m=262145,t=1,p=1${salt_and_hash}"),
+            format!("$argon2id$v=19$m=4294967295,t=1,p=1${salt_and_hash}"),
+            format!("$argon2id$v=19$m=256,t=21,p=1${salt_and_hash}"),
+            format!("$argon2id$v=19$m=256,t=4294967295,p=1${salt_and_hash}"),
+            format!("$argon2id$v=19$m=256,t=2,p=17${salt_and_hash}"),
+            BCRYPT_PYTHON.replacen("$04$", "$16$", 1),
+            BCRYPT_PYTHON.replacen("$04$", "$31$", 1),
+        ];
+        for text in stored {
+            let hash = PasswordHash::from_stored(text.clone());
+            let start = Instant::now();
+            let verdict = Passwords::danger_fast().verify(&typed("password"), Some(&hash));
+            assert_eq!(verdict, Verdict::Wrong, "{text}");
+            assert!(start.elapsed() < Duration::from_secs(1), "{text}");
+        }
+    }
+
+    #[test]
+    fn nobody_costs_as_much_as_somebody() {
+        let passwords = Passwords::new();
+        let wrong = typed("wrong horse battery");
+        let hash = passwords.hash(&typed("correct horse battery"));
+        let unreadable = PasswordHash::from_stored("imported".to_owned());
+        let fastest = |hash| {
+            let times = (0..5).map(|_| {
+                let start = Instant::now();
+                assert_eq!(passwords.verify(&wrong, hash), Verdict::Wrong);
+                start.elapsed()
+            });
+            times.min().unwrap()
+        };
+
+        let somebody = fastest(Some(&hash));
+
+        // Wide, for busy machines: without the decoy the factor is in the thousands.
+        for nobody in [fastest(None), fastest(Some(&unreadable))] {
+            assert!(
+                nobody > somebody / 3 && nobody < somebody * 3,
+                "{nobody:?} {somebody:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn debug_shows_nothing_of_a_hash() {
+        let hash = Passwords::danger_fast().hash(&typed("correct horse battery"));
+        assert_eq!(format!("{hash:?}"), "PasswordHash(..)");
+    }
+
+    fn typed(password: &str) -> Password {
+        Password::attempt(password.into()).unwrap()
+    }
+}

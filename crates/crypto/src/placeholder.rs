@@ -4,7 +4,9 @@ use zeroize::Zeroizing;
 pub(crate) fn looks_like_one(secret: &str) -> bool {
     has_few_characters(secret) || {
         let lower = Zeroizing::new(secret.to_ascii_lowercase());
-        PLACEHOLDERS.iter().any(|placeholder| lower.contains(placeholder))
+        PLACEHOLDERS
+            .iter()
+            .any(|placeholder| lower.contains(placeholder))
     }
 }
 
@@ -58,7 +60,11 @@ mod tests {
 
     #[test]
     fn repetition_is_found() {
-        for secret in ["", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "abcdeabcdeabcdeabcdeabcdeabcdeabcde"] {
+        for secret in [
+            "",
+            "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+            "abcdeabcdeabcdeabcdeabcdeabcdeabcde",
+        ] {
             assert!(looks_like_one(secret), "{secret}");
         }
     }

@@ -20,7 +20,9 @@ impl PlainFernet {
     /// Encrypts under the first of `keys` and decrypts under any.
     pub fn new(keys: Vec<FieldKey>) -> Result<Self, KeyRingError> {
         key_ring::refuse_duplicates(&keys)?;
-        NewestFirst::new(keys.iter().map(PlainKey::new)).map(Self).ok_or(KeyRingError::Empty)
+        NewestFirst::new(keys.iter().map(PlainKey::new))
+            .map(Self)
+            .ok_or(KeyRingError::Empty)
     }
 
     /// Reads keys separated by commas, newest first.
@@ -97,7 +99,9 @@ impl PlainFernet {
 impl fmt::Debug for PlainFernet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("PlainFernet")?;
-        f.debug_list().entries(self.0.iter().map(|plain| plain.id)).finish()
+        f.debug_list()
+            .entries(self.0.iter().map(|plain| plain.id))
+            .finish()
     }
 }
 
@@ -135,7 +139,10 @@ struct PlainKey {
 
 impl PlainKey {
     fn new(key: &FieldKey) -> Self {
-        Self { id: *key.id(), key: TokenKey::new(key.bytes().clone()) }
+        Self {
+            id: *key.id(),
+            key: TokenKey::new(key.bytes().clone()),
+        }
     }
 }
 
@@ -157,7 +164,10 @@ mod tests {
         let both = PlainFernet::parse(&format!("{NEW}, {OLD}\n")).unwrap();
 
         assert_eq!(&**both.decrypt(&token).unwrap(), b"hello");
-        assert_eq!(fernet(NEW).decrypt(&token).unwrap_err(), PlainFernetError::Tampered);
+        assert_eq!(
+            fernet(NEW).decrypt(&token).unwrap_err(),
+            PlainFernetError::Tampered
+        );
         assert!(fernet(NEW).decrypt(&both.encrypt(b"hello", NOW)).is_ok());
     }
 
@@ -170,7 +180,10 @@ mod tests {
 
         assert_eq!(&**fernet(NEW).decrypt(&rotated).unwrap(), b"hello");
         assert_eq!(fernet(NEW).timestamp(&rotated), Ok(1234));
-        assert_eq!(fernet(NEW).rotate(&token).unwrap_err(), PlainFernetError::Tampered);
+        assert_eq!(
+            fernet(NEW).rotate(&token).unwrap_err(),
+            PlainFernetError::Tampered
+        );
     }
 
     #[test]
@@ -184,9 +197,15 @@ mod tests {
         assert_eq!(verdict(NOW, 60, NOW + 60), Ok(()));
         assert_eq!(verdict(NOW, 60, NOW + 61), Err(PlainFernetError::Expired));
         assert_eq!(verdict(NOW + 60, 60, NOW), Ok(()));
-        assert_eq!(verdict(NOW + 61, 60, NOW), Err(PlainFernetError::FromTheFuture));
+        assert_eq!(
+            verdict(NOW + 61, 60, NOW),
+            Err(PlainFernetError::FromTheFuture)
+        );
         assert_eq!(verdict(0, 0, u64::MAX), Err(PlainFernetError::Expired));
-        assert_eq!(verdict(u64::MAX, u64::MAX, 0), Err(PlainFernetError::FromTheFuture));
+        assert_eq!(
+            verdict(u64::MAX, u64::MAX, 0),
+            Err(PlainFernetError::FromTheFuture)
+        );
         assert_eq!(verdict(u64::MAX, 1, u64::MAX), Ok(()));
     }
 
@@ -194,7 +213,10 @@ mod tests {
     fn without_a_ttl_no_age_is_refused() {
         let fernet = fernet(NEW);
         for made in [0, NOW, u64::MAX] {
-            assert!(fernet.decrypt(&fernet.encrypt(b"hello", made)).is_ok(), "{made}");
+            assert!(
+                fernet.decrypt(&fernet.encrypt(b"hello", made)).is_ok(),
+                "{made}"
+            );
         }
     }
 
@@ -219,7 +241,10 @@ mod tests {
         let twice = PlainFernet::parse(&format!("{NEW},{OLD},{NEW}")).unwrap_err();
         assert!(matches!(twice, KeyRingError::Duplicate { .. }), "{twice}");
         let second = PlainFernet::parse(&format!("{NEW},x")).unwrap_err();
-        assert!(matches!(second, KeyRingError::Key { position: 2, .. }), "{second}");
+        assert!(
+            matches!(second, KeyRingError::Key { position: 2, .. }),
+            "{second}"
+        );
     }
 
     #[test]

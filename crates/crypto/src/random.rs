@@ -14,7 +14,10 @@ use ring::rand::{SecureRandom, SystemRandom};
     clippy::expect_used,
     reason = "a server without randomness must stop, not return an error that is ignored"
 )]
-#[expect(clippy::disallowed_methods, reason = "this is the one home of randomness")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is the one home of randomness"
+)]
 pub fn random_bytes<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
     SystemRandom::new()

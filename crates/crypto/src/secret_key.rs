@@ -96,10 +96,7 @@ impl MacRing {
             .is_some_and(|key| key.compute(purpose, parts).ct_eq(mac.as_bytes()).into())
     }
 
-    fn parse_with(
-        list: &str,
-        is_refused: impl Fn(&str) -> bool,
-    ) -> Result<Self, SecretKeyError> {
+    fn parse_with(list: &str, is_refused: impl Fn(&str) -> bool) -> Result<Self, SecretKeyError> {
         if list.trim().is_empty() {
             return Err(SecretKeyError::Empty);
         }
@@ -239,8 +236,14 @@ mod tests {
         let mac = ring.mac(MacPurpose::UserRow, &[b"ab", b"c"]);
 
         assert!(ring.verify(MacPurpose::UserRow, &[b"ab", b"c"], &mac));
-        let other_parts: [&[&[u8]]; 6] =
-            [&[b"a", b"bc"], &[b"abc"], &[b"ab", b"c", b""], &[b"c", b"ab"], &[b"ab"], &[]];
+        let other_parts: [&[&[u8]]; 6] = [
+            &[b"a", b"bc"],
+            &[b"abc"],
+            &[b"ab", b"c", b""],
+            &[b"c", b"ab"],
+            &[b"ab"],
+            &[],
+        ];
         for parts in other_parts {
             assert!(!ring.verify(MacPurpose::UserRow, parts, &mac), "{parts:?}");
         }
@@ -253,8 +256,10 @@ mod tests {
     #[test]
     fn every_purpose_has_its_own_key() {
         let ring = MacRing::parse(MacRing::generate_secret().expose()).unwrap();
-        let macs: HashSet<_> =
-            PURPOSES.map(|purpose| *ring.mac(purpose, &[]).as_bytes()).into_iter().collect();
+        let macs: HashSet<_> = PURPOSES
+            .map(|purpose| *ring.mac(purpose, &[]).as_bytes())
+            .into_iter()
+            .collect();
         assert_eq!(macs.len(), PURPOSES.len());
     }
 
@@ -266,7 +271,10 @@ mod tests {
             let mut bytes = *mac.as_bytes();
             bytes[bit / 8] ^= 1 << (bit % 8);
             let flipped = Mac::new(*mac.key_id(), bytes);
-            assert!(!ring.verify(MacPurpose::Cursor, &[b"x"], &flipped), "bit {bit}");
+            assert!(
+                !ring.verify(MacPurpose::Cursor, &[b"x"], &flipped),
+                "bit {bit}"
+            );
         }
     }
 
@@ -282,8 +290,14 @@ mod tests {
         assert!(during.verify(MacPurpose::AuditHead, &[b"x"], &mac));
         assert!(!after.verify(MacPurpose::AuditHead, &[b"x"], &mac));
         assert_eq!(during.active(), after.active());
-        assert_eq!(during.ids().collect::<Vec<_>>(), [after.active(), before.active()]);
-        assert_eq!(during.mac(MacPurpose::AuditHead, &[b"x"]).key_id(), after.active());
+        assert_eq!(
+            during.ids().collect::<Vec<_>>(),
+            [after.active(), before.active()]
+        );
+        assert_eq!(
+            during.mac(MacPurpose::AuditHead, &[b"x"]).key_id(),
+            after.active()
+        );
     }
 
     #[test]
@@ -298,8 +312,9 @@ mod tests {
 
     #[test]
     fn generated_secrets_are_long_different_and_accepted() {
-        let secrets: HashSet<_> =
-            (0..1000).map(|_| MacRing::generate_secret().expose().to_owned()).collect();
+        let secrets: HashSet<_> = (0..1000)
+            .map(|_| MacRing::generate_secret().expose().to_owned())
+            .collect();
         assert_eq!(secrets.len(), 1000);
         for secret in secrets {
             assert_eq!(secret.len(), 43);
@@ -314,21 +329,36 @@ mod tests {
         let cases = [
             (String::new(), SecretKeyError::Empty),
             (" \n".to_owned(), SecretKeyError::Empty),
-            ("marker".to_owned(), SecretKeyError::TooShort { position: 1 }),
+            (
+                "marker".to_owned(),
+                SecretKeyError::TooShort { position: 1 },
+            ),
             (format!("{good},"), SecretKeyError::TooShort { position: 2 }),
-            (format!("{good},{}", &good[..31]), SecretKeyError::TooShort { position: 2 }),
+            (
+                format!("{good},{}", &good[..31]),
+                SecretKeyError::TooShort { position: 2 },
+            ),
             (
                 format!("{good},marker-change-me-in-production-0"),
                 SecretKeyError::Example { position: 2 },
             ),
-            (format!("{},{good}", "x".repeat(40)), SecretKeyError::Example { position: 1 }),
-            (format!("{good}, {good}"), SecretKeyError::Duplicate { position: 2 }),
+            (
+                format!("{},{good}", "x".repeat(40)),
+                SecretKeyError::Example { position: 1 },
+            ),
+            (
+                format!("{good}, {good}"),
+                SecretKeyError::Duplicate { position: 2 },
+            ),
         ];
         for (list, expected) in cases {
             let error = MacRing::parse(&list).unwrap_err();
             assert_eq!(error, expected);
             let shown = format!("{error} {error:?}");
-            assert!(!shown.contains(good) && !shown.contains("marker"), "{shown}");
+            assert!(
+                !shown.contains(good) && !shown.contains("marker"),
+                "{shown}"
+            );
         }
     }
 
@@ -342,7 +372,10 @@ mod tests {
     #[test]
     fn debug_shows_key_ids_only() {
         let ring = MacRing::parse(MacRing::generate_secret().expose()).unwrap();
-        assert_eq!(format!("{ring:?}"), format!("MacRing[KeyId({})]", ring.active()));
+        assert_eq!(
+            format!("{ring:?}"),
+            format!("MacRing[KeyId({})]", ring.active())
+        );
     }
 
     #[test]

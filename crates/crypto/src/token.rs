@@ -74,7 +74,10 @@ impl Token {
         let well_formed = version == VERSION
             && !ciphertext.is_empty()
             && ciphertext.len().is_multiple_of(BLOCK_BYTES);
-        well_formed.then_some(Self { timestamp: u64::from_be_bytes(*timestamp), bytes })
+        well_formed.then_some(Self {
+            timestamp: u64::from_be_bytes(*timestamp),
+            bytes,
+        })
     }
 
     /// When the token says it was made. Means nothing before [`TokenKey::made`].
@@ -84,7 +87,8 @@ impl Token {
 
     /// What the MAC is over, and the MAC.
     fn signed(&self) -> (&[u8], &[u8]) {
-        self.bytes.split_at(self.bytes.len().saturating_sub(MAC_BYTES))
+        self.bytes
+            .split_at(self.bytes.len().saturating_sub(MAC_BYTES))
     }
 }
 
@@ -119,10 +123,23 @@ mod tests {
         let key = key();
         let token = key.encrypt(b"0123456789abcdef", 1);
         let bare = token.trim_end_matches('=');
-        assert_eq!(token.len() - bare.len(), 1, "pick a plaintext that needs one `=`");
+        assert_eq!(
+            token.len() - bare.len(),
+            1,
+            "pick a plaintext that needs one `=`"
+        );
 
-        for text in [bare.to_owned(), format!("{bare}=="), format!("{token}===="), format!("{token} ")] {
-            assert_eq!(key.decrypt(&text).unwrap_err(), TokenError::Malformed, "{text}");
+        for text in [
+            bare.to_owned(),
+            format!("{bare}=="),
+            format!("{token}===="),
+            format!("{token} "),
+        ] {
+            assert_eq!(
+                key.decrypt(&text).unwrap_err(),
+                TokenError::Malformed,
+                "{text}"
+            );
             assert!(Token::decode(&text).is_none(), "{text}");
         }
     }

@@ -1,1 +1,61 @@
-//! Soon.
+//! Keyward's storage on SQLite and PostgreSQL, by Diesel.
+//!
+//! [`DieselStore`] implements [`Store`](keyward_core::Store); inside a unit of work [`DieselTx`]
+//! is every repository of the domain crates. Queries are written once and run on both databases.
+//!
+//! ```
+//! use keyward_auth::Users as _;
+//! use keyward_core::{Store as _, StoreError};
+//! use keyward_store_diesel::{DatabaseUrl, DieselStore, Options};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let folder = tempfile::tempdir()?;
+//! # let url = format!("sqlite://{}", folder.path().join("keyward.db").display());
+//! let store = DieselStore::connect(&DatabaseUrl::parse(&url)?, Options::default())?;
+//! store.migrate()?;
+//! assert!(!store.read(|tx| tx.any_user())?);
+//! # Ok::<(), StoreError>(())?; Ok(())
+//! # }
+//! ```
+//!
+//! # Promises to operators
+//!
+//! - What a committed unit of work wrote survives a crash of the machine: SQLite runs with
+//!   `synchronous=FULL`, and PostgreSQL with `synchronous_commit=off` is refused.
+//! - A SQLite file that Keyward creates can be read by its owner only.
+//! - PostgreSQL over a network is encrypted, or the URL is refused.
+//! - Nothing touches the database before [`DieselStore::migrate`]; what must be known before, such
+//!   as [`DieselStore::key_checks_before_migration`], is read without changing a byte.
+
+#[cfg(not(any(feature = "sqlite", feature = "postgres")))]
+compile_error!("enable `sqlite`, or one of `pg-bundled`, `pg-bundled-tls` and `pg-system`");
+
+mod api_keys;
+mod audit;
+mod connection;
+mod credentials;
+mod durability;
+mod failure;
+mod idempotency;
+mod inspect;
+mod key_checks;
+mod migrate;
+mod pools;
+#[cfg(feature = "postgres")]
+mod postgres;
+mod schema;
+#[cfg(feature = "sqlite")]
+mod sqlite;
+mod store;
+mod stored;
+#[cfg(feature = "testing")]
+pub mod testing;
+mod url;
+mod users;
+
+pub use durability::DurabilityReport;
+pub use failure::ConnectError;
+pub use key_checks::KeyChecks;
+pub use migrate::{MigrateError, MigrationReport};
+pub use store::{DieselStore, DieselTx, Options};
+pub use url::{DatabaseUrl, DatabaseUrlError};

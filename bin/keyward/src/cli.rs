@@ -1,0 +1,140 @@
+use std::path::PathBuf;
+
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+use crate::exit::Failure;
+use crate::terminal;
+
+/// Keeps the keys of an AI-agent platform.
+///
+/// Settings come from `keyward.toml` in the working directory and from the environment, which wins.
+#[derive(Debug, Parser)]
+#[command(version, propagate_version = true)]
+pub(crate) struct Cli {
+    /// Read settings from this file instead of keyward.toml.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+
+    /// Print JSON.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+impl Cli {
+    pub(crate) fn output(&self) -> Output {
+        if self.json { Output::Json } else { Output::Text }
+    }
+}
+
+/// The form of what a command prints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Output {
+    Text,
+    Json,
+}
+
+/// Secrets are no arguments: other users see those in the process list, and shells remember them.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Migrate the database, check the settings, and serve.
+    Serve,
+    /// Create the first administrator and its API key.
+    Init(InitArgs),
+    /// Bring the database schema up to date.
+    Migrate,
+    /// Encryption keys.
+    #[command(subcommand)]
+    Keys(KeysCommand),
+    /// The audit log.
+    #[command(subcommand)]
+    Audit(AuditCommand),
+    /// Print the OpenAPI document of the HTTP interface.
+    Openapi,
+    /// Check this installation. Ends with 0, with 1 on warnings, with 2 on failures.
+    Doctor {
+        /// How to print the checks [default: table, or json with --json].
+        #[arg(long, value_enum)]
+        format: Option<ReportFormat>,
+    },
+    /// Print completions for a shell.
+    Completions {
+        /// The shell.
+        shell: Shell,
+    },
+}
+
+/// Who the first administrator is.
+#[derive(Debug, Args)]
+pub(crate) struct InitArgs {
+    /// The name to log in with.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) username: String,
+
+    /// Read the password from standard input instead of generating one.
+    #[arg(long)]
+    pub(crate) password_stdin: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeysCommand {
+    /// Print a new FIELD_ENCRYPTION_KEY and SECRET_KEY. Nothing is stored.
+    Generate,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum AuditCommand {
+    /// Check that no event was changed, removed or put in. Ends with 1 when one was.
+    Verify {
+        /// What `keyward audit anchor` printed earlier: detects a log cut off after it, too.
+        #[arg(long, value_name = "TEXT")]
+        anchor: Option<String>,
+    },
+    /// Print the end of the log, to be kept elsewhere.
+    Anchor,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ReportFormat {
+    Table,
+    Json,
+    Sarif,
+}
+
+/// Prints completions for `shell`.
+pub(crate) fn completions(shell: Shell) -> Result<(), Failure> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "keyward", &mut script);
+    terminal::print(&String::from_utf8_lossy(&script))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn global_options_stand_before_or_after_the_command() {
+        let before = Cli::parse_from(["keyward", "--json", "--config", "a.toml", "migrate"]);
+        let after = Cli::parse_from(["keyward", "migrate", "--config", "a.toml", "--json"]);
+        for cli in [before, after] {
+            assert_eq!(cli.output(), Output::Json);
+            assert_eq!(cli.config, Some(PathBuf::from("a.toml")));
+        }
+    }
+
+    #[test]
+    fn no_option_takes_a_secret() {
+        for words in [["init", "--password", "x"], ["serve", "--secret-key", "x"]] {
+            let line = ["keyward"].into_iter().chain(words);
+            assert!(Cli::try_parse_from(line).is_err(), "{words:?}");
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! Files with secrets, and who may read them.
+
+use std::fs::{File, Metadata};
+use std::io::{self, ErrorKind, Read};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use keyward_crypto::SecretText;
+use zeroize::Zeroizing;
+
+/// Who may have access to a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Readers {
+    /// Its owner alone.
+    Owner,
+    /// Anyone: that is judged elsewhere, or does not matter.
+    Any,
+}
+
+/// Reads a secret from a file, without the line break at its end.
+///
+/// Symbolic links are followed; what counts are the permissions of the file at their end.
+pub(crate) fn read_secret(path: &Path, readers: Readers) -> Result<SecretText, SecretFileError> {
+    let failed = |source| SecretFileError::from_io(path, source);
+    // Opening a pipe would wait for its writer.
+    if !std::fs::metadata(path).map_err(failed)?.is_file() {
+        return Err(SecretFileError::NotAFile { path: path.to_owned() });
+    }
+    let file = File::open(path).map_err(failed)?;
+    // Of the open file: the path may lead elsewhere by now.
+    let metadata = file.metadata().map_err(failed)?;
+    if readers == Readers::Owner && is_exposed(&metadata) {
+        return Err(SecretFileError::Exposed {
+            path: path.to_owned(),
+            mode: permission_bits(&metadata),
+        });
+    }
+
+    // With all room made beforehand, the buffer does not move and leave copies behind.
+    let mut bytes = Zeroizing::new(vec![0; MAX_BYTES + 1]);
+    let length = read_to_end(file, &mut bytes).map_err(failed)?;
+    let bytes = bytes.get(..length).filter(|bytes| bytes.len() <= MAX_BYTES);
+    let text = bytes
+        .and_then(|bytes| std::str::from_utf8(bytes).ok())
+        .ok_or_else(|| SecretFileError::NotText { path: path.to_owned() })?
+        .trim_end_matches(['\r', '\n']);
+    if text.trim().is_empty() {
+        return Err(SecretFileError::Empty { path: path.to_owned() });
+    }
+    Ok(SecretText::new(text.to_owned()))
+}
+
+/// Whether group or others may do anything with this file or directory.
+pub(crate) fn is_exposed(metadata: &Metadata) -> bool {
+    permission_bits(metadata) & 0o077 != 0
+}
+
+/// The permissions as `chmod` takes them.
+pub(crate) fn permission_bits(metadata: &Metadata) -> u32 {
+    metadata.permissions().mode() & 0o7777
+}
+
+/// Why a secret was not read from a file. Nothing of the content is in it.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SecretFileError {
+    #[error("the file {} does not exist", path.display())]
+    Missing { path: PathBuf },
+    #[error("{} is not a regular file", path.display())]
+    NotAFile { path: PathBuf },
+    #[error(
+        "the file {} can be accessed by other users (mode {mode:04o}); \
+         run `chmod 600 {}`",
+        path.display(),
+        path.display()
+    )]
+    Exposed { path: PathBuf, mode: u32 },
+    #[error("the file {} cannot be read: {source}", path.display())]
+    Unreadable { path: PathBuf, source: io::Error },
+    #[error("the file {} is empty", path.display())]
+    Empty { path: PathBuf },
+    #[error("the file {} is not a short text in UTF-8", path.display())]
+    NotText { path: PathBuf },
+}
+
+impl SecretFileError {
+    fn from_io(path: &Path, source: io::Error) -> Self {
+        let path = path.to_owned();
+        if source.kind() == ErrorKind::NotFound {
+            Self::Missing { path }
+        } else {
+            Self::Unreadable { path, source }
+        }
+    }
+}
+
+/// Fills `buffer` as far as the file reaches, and says how far that is.
+fn read_to_end(mut file: File, buffer: &mut [u8]) -> io::Result<usize> {
+    let mut length = 0;
+    loop {
+        let Some(rest) = buffer.get_mut(length..).filter(|rest| !rest.is_empty()) else {
+            return Ok(length);
+        };
+        match file.read(rest) {
+            Ok(0) => return Ok(length),
+            Ok(read) => length += read,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Room for hundreds of keys; more is the wrong file.
+const MAX_BYTES: usize = 64 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    fn file(mode: u32, content: &[u8]) -> (tempfile::TempDir, PathBuf) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("some.key");
+        fs::write(&path, content).unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+        (dir, path)
+    }
+
+    #[test]
+    fn line_breaks_at_the_end_are_dropped() {
+        let (_dir, path) = file(0o600, b" a secret \r\n\n");
+        let secret = read_secret(&path, Readers::Owner).unwrap();
+        assert_eq!(secret.expose(), " a secret ");
+    }
+
+    #[test]
+    fn any_permission_of_group_or_others_is_refused() {
+        for mode in [0o640, 0o604, 0o620, 0o601, 0o644, 0o666] {
+            let (_dir, path) = file(mode, b"content-of-the-file");
+            let error = read_secret(&path, Readers::Owner).unwrap_err().to_string();
+            assert!(error.contains(&format!("`chmod 600 {}`", path.display())), "{error}");
+            assert!(error.contains(&format!("{mode:04o}")), "{error}");
+            assert!(!error.contains("content"), "{error}");
+            assert!(read_secret(&path, Readers::Any).is_ok());
+        }
+        for mode in [0o600, 0o400] {
+            let (_dir, path) = file(mode, b"content");
+            assert!(read_secret(&path, Readers::Owner).is_ok());
+        }
+    }
+
+    #[test]
+    fn a_link_has_the_permissions_of_its_target() {
+        let (dir, path) = file(0o644, b"content");
+        let link = dir.path().join("link");
+        symlink(&path, &link).unwrap();
+        let error = read_secret(&link, Readers::Owner).unwrap_err();
+        assert!(matches!(error, SecretFileError::Exposed { .. }), "{error}");
+
+        fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+        assert!(read_secret(&link, Readers::Owner).is_ok());
+    }
+
+    #[test]
+    fn a_directory_a_missing_and_an_empty_file_are_refused() {
+        let (dir, path) = file(0o600, b"\n");
+        let read = |path: &Path| read_secret(path, Readers::Owner).unwrap_err();
+        assert!(matches!(read(dir.path()), SecretFileError::NotAFile { .. }));
+        assert!(matches!(read(Path::new("/dev/null")), SecretFileError::NotAFile { .. }));
+        assert!(matches!(read(&dir.path().join("no")), SecretFileError::Missing { .. }));
+        assert!(matches!(read(&path), SecretFileError::Empty { .. }));
+    }
+
+    #[test]
+    fn only_a_short_text_is_a_secret() {
+        let (_dir, path) = file(0o600, &vec![b'x'; MAX_BYTES]);
+        assert_eq!(read_secret(&path, Readers::Owner).unwrap().len(), MAX_BYTES);
+        for content in [vec![b'x'; MAX_BYTES + 1], vec![0xff, 0xfe]] {
+            let (_dir, path) = file(0o600, &content);
+            let error = read_secret(&path, Readers::Owner).unwrap_err();
+            assert!(matches!(error, SecretFileError::NotText { .. }), "{error}");
+        }
+    }
+}

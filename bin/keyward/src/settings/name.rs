@@ -1,0 +1,157 @@
+use std::fmt;
+
+/// What can be set. One table for the environment and `keyward.toml`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Name {
+    FieldEncryptionKey,
+    SecretKey,
+    DatabaseUrl,
+    KeywardEnv,
+    Bind,
+    Debug,
+    CorsAllowAllOrigins,
+    CorsOrigins,
+    TrustedProxies,
+    CredentialScope,
+    LogFormat,
+    LogLevel,
+    DataDir,
+}
+
+impl Name {
+    pub(crate) const ALL: [Self; 13] = [
+        Self::FieldEncryptionKey,
+        Self::SecretKey,
+        Self::DatabaseUrl,
+        Self::KeywardEnv,
+        Self::Bind,
+        Self::Debug,
+        Self::CorsAllowAllOrigins,
+        Self::CorsOrigins,
+        Self::TrustedProxies,
+        Self::CredentialScope,
+        Self::LogFormat,
+        Self::LogLevel,
+        Self::DataDir,
+    ];
+
+    /// The environment variable.
+    pub(crate) fn variable(self) -> &'static str {
+        match self {
+            Self::FieldEncryptionKey => "FIELD_ENCRYPTION_KEY",
+            Self::SecretKey => "SECRET_KEY",
+            Self::DatabaseUrl => "DATABASE_URL",
+            Self::KeywardEnv => "KEYWARD_ENV",
+            Self::Bind => "BIND",
+            Self::Debug => "DEBUG",
+            Self::CorsAllowAllOrigins => "CORS_ALLOW_ALL_ORIGINS",
+            Self::CorsOrigins => "CORS_ORIGINS",
+            Self::TrustedProxies => "TRUSTED_PROXIES",
+            Self::CredentialScope => "CREDENTIAL_SCOPE",
+            Self::LogFormat => "LOG_FORMAT",
+            Self::LogLevel => "LOG_LEVEL",
+            Self::DataDir => "DATA_DIR",
+        }
+    }
+
+    /// The key in `keyward.toml`.
+    pub(crate) fn key(self) -> String {
+        self.variable().to_lowercase()
+    }
+
+    /// Whether no message may hold the value. Such a setting has a twin that names a file.
+    pub(crate) fn is_secret(self) -> bool {
+        matches!(self, Self::FieldEncryptionKey | Self::SecretKey | Self::DatabaseUrl)
+    }
+
+    /// Whether the value is a key, which nobody but the owner of its file may read.
+    pub(crate) fn is_key(self) -> bool {
+        matches!(self, Self::FieldEncryptionKey | Self::SecretKey)
+    }
+
+    /// What holds when nothing is set.
+    pub(super) fn default_value(self) -> Option<&'static str> {
+        match self {
+            Self::KeywardEnv => Some("development"),
+            Self::Bind => Some("127.0.0.1:8080"),
+            Self::Debug | Self::CorsAllowAllOrigins => Some("false"),
+            Self::CredentialScope => Some("global"),
+            Self::LogFormat => Some("text"),
+            Self::LogLevel => Some("info"),
+            Self::DataDir => Some("keyward-data"),
+            Self::FieldEncryptionKey
+            | Self::SecretKey
+            | Self::DatabaseUrl
+            | Self::CorsOrigins
+            | Self::TrustedProxies => None,
+        }
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.variable())
+    }
+}
+
+/// Every environment variable that is read: each setting, and the `_FILE` twins.
+pub(super) fn variables() -> impl Iterator<Item = String> {
+    Name::ALL.into_iter().flat_map(|name| {
+        let twin = name.is_secret().then(|| twin(name.variable()));
+        [Some(name.variable().to_owned()), twin].into_iter().flatten()
+    })
+}
+
+/// The variable that names a file with the value of `variable`.
+pub(super) fn twin(variable: &str) -> String {
+    format!("{variable}_FILE")
+}
+
+/// The variable that was probably meant by `unknown`, in any case and with or without a prefix.
+pub(super) fn nearest(unknown: &str) -> Option<String> {
+    let unknown = unknown.to_uppercase();
+    let bare = unknown.strip_prefix(PREFIX).unwrap_or(&unknown);
+    variables()
+        .map(|known| {
+            let distance = strsim::damerau_levenshtein(&unknown, &known)
+                .min(strsim::damerau_levenshtein(bare, &known));
+            (distance, known)
+        })
+        .filter(|(distance, known)| *distance <= 1 + known.len() / 5)
+        .min()
+        .map(|(_, known)| known)
+}
+
+/// Variables that begin so are ours: one that is not known was misspelled.
+pub(super) const PREFIX: &str = "KEYWARD_";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_misspelled_name_has_a_suggestion() {
+        let cases = [
+            ("KEYWARD_ENVIRONMENT", None),
+            ("KEYWARD_EVN", Some("KEYWARD_ENV")),
+            ("KEYWARD_DEBUG", Some("DEBUG")),
+            ("KEYWARD_SECRET_KEY_FILE", Some("SECRET_KEY_FILE")),
+            ("cors_origin", Some("CORS_ORIGINS")),
+            ("field_encryption_keys", Some("FIELD_ENCRYPTION_KEY")),
+            ("redis_url", None),
+        ];
+        for (unknown, expected) in cases {
+            assert_eq!(nearest(unknown).as_deref(), expected, "{unknown}");
+        }
+    }
+
+    #[test]
+    fn every_key_and_url_is_a_secret_with_a_file_twin() {
+        for name in Name::ALL {
+            let variable = name.variable();
+            let looks_secret = variable.ends_with("_KEY") || variable.ends_with("_URL");
+            assert_eq!(name.is_secret(), looks_secret, "{variable}");
+            assert_eq!(variables().any(|known| known == twin(variable)), looks_secret);
+        }
+    }
+}

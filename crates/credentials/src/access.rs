@@ -1,0 +1,155 @@
+use keyward_audit::{Action, AuditEvents, AuditLog, Event};
+use keyward_auth::Permit;
+use keyward_auth::needs::CredentialsAccess;
+use keyward_core::{Store, StoreError};
+use keyward_crypto::{KeyRing, MacRing, SecretText};
+
+use crate::manage::subject;
+use crate::{
+    Credential, CredentialId, CredentialScope, Credentials, FieldPath, SecretField,
+    StoredCredential, field_context,
+};
+
+/// Opens secrets for an execution engine.
+pub struct AccessCredential<S> {
+    store: S,
+    keys: KeyRing,
+    macs: MacRing,
+    audit: AuditLog,
+    scope: CredentialScope,
+}
+
+impl<S: Store<Tx: Credentials + AuditEvents>> AccessCredential<S> {
+    /// Wires the service.
+    pub fn new(
+        store: S,
+        keys: KeyRing,
+        macs: MacRing,
+        audit: AuditLog,
+        scope: CredentialScope,
+    ) -> Self {
+        Self {
+            store,
+            keys,
+            macs,
+            audit,
+            scope,
+        }
+    }
+
+    /// The secrets of a credential by their paths: the one that `field` names, or all that are set.
+    ///
+    /// That they were handed out is in the audit log, durably, before this returns. When one of
+    /// them cannot be opened none is handed out, and that is in the log too.
+    pub fn open(
+        &self,
+        caller: &Permit<CredentialsAccess>,
+        id: CredentialId,
+        field: Option<&str>,
+    ) -> Result<Vec<OpenedField>, AccessError> {
+        let opened = self.store.write(|tx| {
+            let stored = tx
+                .credential(id)?
+                .filter(|stored| self.scope.shows(stored.credential.unverified(), caller))
+                .ok_or(AccessError::NotFound)?;
+            let wanted: Vec<_> = stored
+                .secrets
+                .iter()
+                .filter(|secret| field.is_none_or(|field| field == secret.path.as_str()))
+                .collect();
+            if wanted.is_empty() && field.is_some() {
+                return Err(AccessError::NoSuchField);
+            }
+            let opened = self.open_all(&stored, &wanted);
+            let paths: Vec<_> = wanted.iter().map(|secret| secret.path.as_str()).collect();
+            let event = Event::new(caller.actor(), CREDENTIAL_ACCESS, subject(id))
+                .with("fields", paths.join(" "))
+                .with(
+                    "outcome",
+                    if opened.is_ok() {
+                        "opened"
+                    } else {
+                        "unreadable"
+                    },
+                );
+            self.audit.record(tx, &event)?;
+            // The failure is a value here, so that the event of it is committed.
+            Ok(opened)
+        })?;
+        opened.map_err(AccessError::Unreadable)
+    }
+
+    fn open_all(
+        &self,
+        stored: &StoredCredential,
+        wanted: &[&SecretField],
+    ) -> Result<Vec<OpenedField>, Vec<FieldPath>> {
+        let credential = stored.credential.unverified();
+        if !stored.credential.is_genuine(&self.macs) {
+            tracing::error!(credential = %credential.id, "a stored credential is not genuine");
+            return Err(wanted.iter().map(|secret| secret.path.clone()).collect());
+        }
+        let (opened, failed): (Vec<_>, Vec<_>) = wanted
+            .iter()
+            .map(|secret| self.open_one(credential, secret))
+            .partition(Result::is_ok);
+        if failed.is_empty() {
+            Ok(opened.into_iter().filter_map(Result::ok).collect())
+        } else {
+            Err(failed.into_iter().filter_map(Result::err).collect())
+        }
+    }
+
+    fn open_one(
+        &self,
+        credential: &Credential,
+        secret: &SecretField,
+    ) -> Result<OpenedField, FieldPath> {
+        let context = field_context(credential.id, &secret.path, credential.created_by);
+        match self.keys.open(&secret.sealed, &context) {
+            Ok(value) => Ok(OpenedField {
+                path: secret.path.clone(),
+                value,
+            }),
+            Err(error) => {
+                tracing::error!(
+                    credential = %credential.id,
+                    field = %secret.path,
+                    %error,
+                    "a stored secret cannot be opened"
+                );
+                Err(secret.path.clone())
+            }
+        }
+    }
+}
+
+/// One secret, in the clear.
+#[derive(Debug)]
+pub struct OpenedField {
+    /// Which one.
+    pub path: FieldPath,
+    /// Its value.
+    pub value: SecretText,
+}
+
+/// Why nothing was handed out.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AccessError {
+    /// There is no such credential, or the caller may not see it.
+    #[error("no such credential")]
+    NotFound,
+    /// The credential has no such secret, or it is not set.
+    #[error("the credential has no such secret")]
+    NoSuchField,
+    /// These secrets cannot be opened: their key is missing, or somebody changed them. The log says
+    /// which.
+    #[error("stored secrets cannot be opened")]
+    Unreadable(Vec<FieldPath>),
+    /// The storage failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+const CREDENTIAL_ACCESS: Action = Action("credential.access");

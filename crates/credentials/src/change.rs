@@ -1,0 +1,271 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use keyward_crypto::SecretText;
+use url::Url;
+
+use crate::detail::{Detail, Value};
+use crate::fields::{FieldKind, Open, Shape, is_member_name};
+use crate::mask::looks_masked;
+use crate::{CredentialType, FieldPath, Mask, OpenFields};
+
+/// What a [`Detail`] asks for, checked against the fields of its type.
+#[derive(Debug, Default)]
+pub(crate) struct Change {
+    /// New values of fields that are no secrets; `None` clears.
+    open: BTreeMap<&'static str, Option<String>>,
+    /// What is to become of secrets. Those that are not named stay.
+    pub(crate) secrets: BTreeMap<FieldPath, Write>,
+    /// Maps of which every member is cleared that is not named.
+    pub(crate) cleared_maps: BTreeSet<&'static str>,
+}
+
+/// What is to become of one secret.
+#[derive(Debug)]
+pub(crate) enum Write {
+    /// A mask as it was read: nothing, if it is the present one.
+    Keep(Mask),
+    /// `null`.
+    Clear,
+    /// A value.
+    Set(SecretText, Shape),
+}
+
+/// What is wrong with one field.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FieldProblem {
+    /// The field, as a path from the top of the body.
+    pub field: String,
+    /// What is wrong, and what would be right.
+    pub problem: Problem,
+}
+
+impl FieldProblem {
+    pub(crate) fn new(field: impl AsRef<str>, problem: Problem) -> Self {
+        // Field names come from the request: what is shown of them is short and printable.
+        let field = field.as_ref().chars().filter(|c| !c.is_control());
+        Self {
+            field: field.take(100).collect(),
+            problem,
+        }
+    }
+}
+
+/// What can be wrong with a field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Problem {
+    /// A mask was given where a secret is expected, or a mask that does not show what is stored.
+    #[error(
+        "this is a mask and not a secret; leave the field out to keep the stored value, or give \
+         the secret itself"
+    )]
+    LooksMasked,
+    /// The type has no such field.
+    #[error("this type of credential has no such field")]
+    Unknown,
+    /// The field has to be there.
+    #[error("this field is required")]
+    Required,
+    /// A string or `null` is expected.
+    #[error("expected a string or null")]
+    NotText,
+    /// An object is expected.
+    #[error("expected an object of strings, or null")]
+    NotMap,
+    /// Too long, or empty where something is needed.
+    #[error("the value is empty or too long")]
+    Length,
+    /// A character that may not be there.
+    #[error("the value has a character that is not allowed here, such as a line break")]
+    Character,
+    /// Not one of the words that the field takes.
+    #[error("the value is not one of those that this field takes")]
+    NotOneOf,
+    /// Not a URL that can be called.
+    #[error("expected an http or https URL without a user name, query or fragment")]
+    Url,
+    /// Too many members.
+    #[error("too many members")]
+    TooMany,
+    /// The field cannot be changed.
+    #[error("this field cannot be changed; leave it out or give the value that it has")]
+    ReadOnly,
+}
+
+impl Change {
+    /// Checks a request against the fields of `kind`. All problems are found at once.
+    pub(crate) fn parse(kind: CredentialType, detail: Detail) -> Result<Self, Vec<FieldProblem>> {
+        let mut parser = Parser::default();
+        if detail.0.len() > MAX_MEMBERS {
+            parser.problem("detail", Problem::TooMany);
+        }
+        for (name, value) in detail.0 {
+            let path = format!("detail.{name}");
+            match kind.field(&name).map(|field| (field.name, field.kind)) {
+                None => parser.problem(&path, Problem::Unknown),
+                Some((known, FieldKind::Open(open))) => parser.open(known, open, &path, value),
+                Some((_, FieldKind::Secret(shape))) => {
+                    parser.secret(FieldPath::field(&name), shape, &path, value);
+                }
+                Some((known, FieldKind::SecretMap(shape))) => {
+                    parser.map(known, shape, &path, value);
+                }
+            }
+        }
+        parser.finish()
+    }
+
+    /// The open fields afterwards; problems where a required one is missing then.
+    pub(crate) fn open_after(
+        &self,
+        kind: CredentialType,
+        before: &OpenFields,
+    ) -> Result<OpenFields, Vec<FieldProblem>> {
+        let mut after = before.clone();
+        for (name, value) in &self.open {
+            after.set(name, value.clone());
+        }
+        let missing: Vec<_> = kind
+            .fields()
+            .iter()
+            .filter(|field| field.required && after.get(field.name).is_none())
+            .map(|field| FieldProblem::new(format!("detail.{}", field.name), Problem::Required))
+            .collect();
+        if missing.is_empty() {
+            Ok(after)
+        } else {
+            Err(missing)
+        }
+    }
+
+    /// Whether the members of the map that `path` belongs to are to be cleared.
+    pub(crate) fn clears(&self, path: &FieldPath) -> bool {
+        self.cleared_maps
+            .iter()
+            .any(|map| path.member_of(map).is_some())
+    }
+}
+
+#[derive(Default)]
+struct Parser {
+    change: Change,
+    problems: Vec<FieldProblem>,
+}
+
+impl Parser {
+    fn problem(&mut self, path: &str, problem: Problem) {
+        self.problems.push(FieldProblem::new(path, problem));
+    }
+
+    fn open(&mut self, name: &'static str, kind: Open, path: &str, value: Value) {
+        let value = match value {
+            Value::Null => None,
+            Value::Text(text) => Some(text),
+            _ => return self.problem(path, Problem::NotText),
+        };
+        if let Some(problem) = value.as_ref().and_then(|text| kind.problem(text.expose())) {
+            return self.problem(path, problem);
+        }
+        let value = value.map(|text| text.expose().to_owned());
+        self.change.open.insert(name, value);
+    }
+
+    fn secret(&mut self, field: FieldPath, shape: Shape, path: &str, value: Value) {
+        let write = match value {
+            Value::Null => Write::Clear,
+            Value::Text(text) => match shape.problem(text.expose()) {
+                None => Write::Set(text, shape),
+                Some(problem) => return self.problem(path, problem),
+            },
+            other => match other.as_mask() {
+                Some(mask) => Write::Keep(mask),
+                None => return self.problem(path, Problem::NotText),
+            },
+        };
+        self.change.secrets.insert(field, write);
+    }
+
+    fn map(&mut self, name: &'static str, shape: Shape, path: &str, value: Value) {
+        let members = match value {
+            Value::Null => {
+                self.change.cleared_maps.insert(name);
+                return;
+            }
+            Value::Object(members) => members,
+            _ => return self.problem(path, Problem::NotMap),
+        };
+        if members.len() > MAX_MEMBERS {
+            return self.problem(path, Problem::TooMany);
+        }
+        for (member, value) in members {
+            let path = format!("{path}.{member}");
+            if is_member_name(&member) {
+                self.secret(FieldPath::member(name, &member), shape, &path, value);
+            } else {
+                self.problem(&path, Problem::Character);
+            }
+        }
+    }
+
+    fn finish(self) -> Result<Change, Vec<FieldProblem>> {
+        if self.problems.is_empty() {
+            Ok(self.change)
+        } else {
+            Err(self.problems)
+        }
+    }
+}
+
+impl Open {
+    fn problem(self, text: &str) -> Option<Problem> {
+        let length = text.chars().count();
+        match self {
+            Self::OneOf(words) if !words.contains(&text) => Some(Problem::NotOneOf),
+            Self::OneOf(_) => None,
+            Self::Url => (text.len() > 2_048 || !is_base_url(text)).then_some(Problem::Url),
+            Self::Text if !(1..=255).contains(&length) => Some(Problem::Length),
+            Self::Text if text.chars().any(char::is_control) => Some(Problem::Character),
+            Self::Text => None,
+        }
+    }
+}
+
+impl Shape {
+    fn problem(self, text: &str) -> Option<Problem> {
+        let max = match self {
+            Self::Header => 8 * 1_024,
+            Self::Text | Self::KeyFile => 16 * 1_024,
+        };
+        if text.is_empty() || text.len() > max {
+            return Some(Problem::Length);
+        }
+        if looks_masked(text) {
+            return Some(Problem::LooksMasked);
+        }
+        let allowed = match self {
+            // RFC 9110 §5.5 without obs-text; a space at an end would not survive a proxy.
+            Self::Header => text.bytes().all(|b| (b' '..=b'~').contains(&b)) && text.trim() == text,
+            Self::Text | Self::KeyFile => !text.contains('\0'),
+        };
+        (!allowed).then_some(Problem::Character)
+    }
+
+    /// Whether the last characters say something about the value.
+    pub(crate) fn shows_last4(self) -> bool {
+        self != Self::KeyFile
+    }
+}
+
+fn is_base_url(text: &str) -> bool {
+    Url::parse(text).is_ok_and(|url| {
+        matches!(url.scheme(), "http" | "https")
+            && url.has_host()
+            && url.username().is_empty()
+            && url.password().is_none()
+            && url.query().is_none()
+            && url.fragment().is_none()
+    })
+}
+
+/// More than any service needs; keeps one request from filling the database with rows.
+const MAX_MEMBERS: usize = 64;

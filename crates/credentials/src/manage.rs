@@ -1,0 +1,432 @@
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use keyward_audit::{Action, AuditLog, Event, Subject};
+use keyward_auth::needs::{CredentialsWrite, Read};
+use keyward_auth::{Idempotency, IdempotencyConflict, Permit, Principal, UserId};
+use keyward_core::{Clock, Id, Store, StoreError, Timestamp};
+use keyward_crypto::{KeyRing, MacRing, SecretText, Signed};
+use url::Url;
+
+use crate::change::{Change, Write};
+use crate::fields::Shape;
+use crate::mask::last4;
+use crate::view::Viewer;
+use crate::{
+    Credential, CredentialId, CredentialName, CredentialType, CredentialView, Credentials as _,
+    CredentialsTx, Detail, FieldPath, FieldProblem, Mask, OpenFields, Problem, SecretField,
+    StoredCredential, field_context,
+};
+
+/// Who sees credentials that somebody else made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CredentialScope {
+    /// Everybody who may read credentials.
+    #[default]
+    Global,
+    /// Whoever made it, and administrators.
+    Owner,
+}
+
+impl CredentialScope {
+    pub(crate) fn shows(self, credential: &Credential, caller: &Principal) -> bool {
+        self.creator_filter(caller)
+            .is_none_or(|creator| creator == credential.created_by)
+    }
+
+    fn creator_filter(self, caller: &Principal) -> Option<UserId> {
+        (self == Self::Owner && !caller.is_admin()).then_some(caller.user)
+    }
+}
+
+/// Keeps, lists, changes and deletes credentials. Never opens one.
+pub struct ManageCredentials<S> {
+    store: S,
+    viewer: Viewer,
+    audit: AuditLog,
+    clock: Arc<dyn Clock>,
+    scope: CredentialScope,
+}
+
+impl<S: Store<Tx: CredentialsTx>> ManageCredentials<S> {
+    /// Wires the service.
+    pub fn new(
+        store: S,
+        keys: KeyRing,
+        macs: MacRing,
+        audit: AuditLog,
+        clock: Arc<dyn Clock>,
+        scope: CredentialScope,
+    ) -> Self {
+        Self {
+            store,
+            viewer: Viewer { keys, macs },
+            audit,
+            clock,
+            scope,
+        }
+    }
+
+    /// Keeps a new credential.
+    pub fn create(
+        &self,
+        caller: &Permit<CredentialsWrite>,
+        new: NewCredential,
+        attempt: Option<&Idempotency>,
+    ) -> Result<CredentialView, CredentialError> {
+        let now = self.clock.now();
+        let mut change = Change::parse(new.credential_type, new.detail)?;
+        let open_fields = change.open_after(new.credential_type, &OpenFields::default())?;
+        refuse_masks(&change, &BTreeMap::new())?;
+        let credential = Credential {
+            id: Id::generate(),
+            name: new.name,
+            credential_type: new.credential_type,
+            created_by: caller.user,
+            open_fields,
+            created_at: now,
+            updated_at: now,
+            version: 1,
+        };
+        let secrets = self.seal_new(&credential, &mut change, now);
+        let event = Event::new(caller.actor(), CREDENTIAL_CREATE, subject(credential.id))
+            .with("type", credential.credential_type.as_str())
+            .with("secrets", names(secrets.iter().map(|field| &field.path)));
+        let stored = StoredCredential {
+            credential: Signed::sign(credential, &self.viewer.macs),
+            secrets,
+        };
+        let view = self.viewer.view(&stored);
+        let outcome = self.store.write(|tx| {
+            Idempotency::once(attempt, tx, caller.user, now, |tx| {
+                tx.add_credential(&stored)?;
+                self.audit.record(tx, &event)?;
+                Ok::<_, CredentialError>(view)
+            })
+        })?;
+        Ok(outcome.into_inner())
+    }
+
+    /// Up to `limit` credentials after `after`, in the order in which they were made.
+    pub fn list(
+        &self,
+        caller: &Permit<Read>,
+        after: Option<CredentialId>,
+        limit: i64,
+    ) -> Result<Vec<CredentialView>, CredentialError> {
+        let created_by = self.scope.creator_filter(caller);
+        let found = self
+            .store
+            .lookup(|tx| tx.credentials_after(after, created_by, limit))?;
+        Ok(found
+            .iter()
+            .map(|stored| self.viewer.view(stored))
+            .collect())
+    }
+
+    /// One credential.
+    pub fn credential(
+        &self,
+        caller: &Permit<Read>,
+        id: CredentialId,
+    ) -> Result<CredentialView, CredentialError> {
+        let found = self.store.lookup(|tx| tx.credential(id))?;
+        found
+            .filter(|stored| self.scope.shows(stored.credential.unverified(), caller))
+            .map(|stored| self.viewer.view(&stored))
+            .ok_or(CredentialError::NotFound)
+    }
+
+    /// Changes a credential, field by field: what is not named stays, `null` clears, a text sets.
+    ///
+    /// A secret belongs to where it is sent. When the change names another host (or, without a base
+    /// URL, another provider), every secret that is not given anew is cleared.
+    pub fn change(
+        &self,
+        caller: &Permit<CredentialsWrite>,
+        id: CredentialId,
+        asked: CredentialChange,
+    ) -> Result<CredentialView, CredentialError> {
+        let now = self.clock.now();
+        self.store.write(|tx| {
+            let before = self.visible(tx, caller, id)?;
+            let old_mac = before.credential.mac().clone();
+            let view = self.viewer.view(&before);
+            asked.same.check(&view)?;
+            let masks = self.viewer.masks(&before);
+            let old = before
+                .credential
+                .verify(&self.viewer.macs)
+                .map_err(|forged| StoreError::corrupt("credentials", forged))?;
+            let mut change = Change::parse(old.credential_type, asked.detail)?;
+            refuse_masks(&change, &masks)?;
+            let new = Credential {
+                name: asked.name.unwrap_or_else(|| old.name.clone()),
+                open_fields: change.open_after(old.credential_type, &old.open_fields)?,
+                updated_at: now,
+                version: old.version.saturating_add(1),
+                ..old.clone()
+            };
+            let moved = destination(&old) != destination(&new);
+            let cleared = cleared(&change, &masks, moved);
+            let written = self.seal_new(&new, &mut change, now);
+            let differs = new.name != old.name || new.open_fields != old.open_fields;
+            if !differs && cleared.is_empty() && written.is_empty() {
+                return Ok(view);
+            }
+            let new = Signed::sign(new, &self.viewer.macs);
+            if !tx.replace_credential(&old_mac, &new)? {
+                return Err(CredentialError::Busy);
+            }
+            cleared
+                .iter()
+                .try_for_each(|path| tx.drop_secret(id, path))?;
+            written
+                .iter()
+                .try_for_each(|field| tx.put_secret(id, field))?;
+            let event = Event::new(caller.actor(), CREDENTIAL_CHANGE, subject(id))
+                .with("set", names(written.iter().map(|field| &field.path)))
+                .with("cleared", names(&cleared))
+                .with("moved", moved.to_string());
+            self.audit.record(tx, &event)?;
+            let after = tx.credential(id)?.ok_or(CredentialError::NotFound)?;
+            Ok(self.viewer.view(&after))
+        })
+    }
+
+    /// Deletes a credential with its secrets.
+    pub fn delete(
+        &self,
+        caller: &Permit<CredentialsWrite>,
+        id: CredentialId,
+    ) -> Result<(), CredentialError> {
+        self.delete_all(caller, &[id])
+    }
+
+    /// Deletes all of these credentials, or none: when one is not there, nothing is deleted.
+    pub fn delete_all(
+        &self,
+        caller: &Permit<CredentialsWrite>,
+        ids: &[CredentialId],
+    ) -> Result<(), CredentialError> {
+        // In one order, so that two calls with the same ids do not wait for each other.
+        let ids: std::collections::BTreeSet<_> = ids.iter().copied().collect();
+        self.store.write(|tx| {
+            for id in &ids {
+                self.visible(tx, caller, *id)?;
+                if !tx.delete_credential(*id)? {
+                    return Err(CredentialError::NotFound);
+                }
+            }
+            for id in &ids {
+                let event = Event::new(caller.actor(), CREDENTIAL_DELETE, subject(*id));
+                self.audit.record(tx, &event)?;
+            }
+            Ok(())
+        })
+    }
+
+    fn visible(
+        &self,
+        tx: &mut S::Tx,
+        caller: &Principal,
+        id: CredentialId,
+    ) -> Result<StoredCredential, CredentialError> {
+        tx.credential(id)?
+            .filter(|stored| self.scope.shows(stored.credential.unverified(), caller))
+            .ok_or(CredentialError::NotFound)
+    }
+
+    /// Seals what the change sets, bound to its place in `credential`.
+    fn seal_new(
+        &self,
+        credential: &Credential,
+        change: &mut Change,
+        now: Timestamp,
+    ) -> Vec<SecretField> {
+        let seal = |path: FieldPath, value: &SecretText, shape: Shape| {
+            let context = field_context(credential.id, &path, credential.created_by);
+            SecretField {
+                sealed: self.viewer.keys.seal(value.expose(), &context, now.unix()),
+                last4: last4(value.expose()).filter(|_| shape.shows_last4()),
+                path,
+            }
+        };
+        std::mem::take(&mut change.secrets)
+            .into_iter()
+            .filter_map(|(path, write)| match write {
+                Write::Set(value, shape) => Some(seal(path, &value, shape)),
+                Write::Keep(_) | Write::Clear => None,
+            })
+            .collect()
+    }
+}
+
+/// A credential to be made.
+#[derive(Debug)]
+pub struct NewCredential {
+    /// What to call it.
+    pub name: CredentialName,
+    /// Which fields it has.
+    pub credential_type: CredentialType,
+    /// Their values.
+    pub detail: Detail,
+}
+
+/// A change of a credential.
+#[derive(Debug, Default)]
+pub struct CredentialChange {
+    /// A new name; `None` keeps.
+    pub name: Option<CredentialName>,
+    /// New values of fields; those that are not named stay.
+    pub detail: Detail,
+    /// Fields that cannot be changed, where the request names them.
+    pub same: Unchangeable,
+}
+
+/// The fields of a [`CredentialView`] that cannot be changed. A request may repeat them as they
+/// were read, so that what was read can be sent back.
+#[derive(Clone, Debug, Default)]
+pub struct Unchangeable {
+    /// See [`CredentialView::id`].
+    pub id: Option<CredentialId>,
+    /// See [`CredentialView::credential_type`].
+    pub credential_type: Option<String>,
+    /// See [`CredentialView::created_by_id`].
+    pub created_by_id: Option<UserId>,
+    /// See [`CredentialView::created_at`].
+    pub created_at: Option<Timestamp>,
+    /// See [`CredentialView::updated_at`]. Repeating it makes the change fail when somebody else
+    /// has changed the credential since.
+    pub updated_at: Option<Timestamp>,
+}
+
+impl Unchangeable {
+    fn check(&self, view: &CredentialView) -> Result<(), Vec<FieldProblem>> {
+        let differs = [
+            ("id", self.id.is_some_and(|id| id != view.id)),
+            (
+                "credential_type",
+                self.credential_type
+                    .as_ref()
+                    .is_some_and(|kind| *kind != view.credential_type),
+            ),
+            (
+                "created_by_id",
+                self.created_by_id
+                    .is_some_and(|id| id != view.created_by_id),
+            ),
+            (
+                "created_at",
+                self.created_at.is_some_and(|at| at != view.created_at),
+            ),
+            (
+                "updated_at",
+                self.updated_at.is_some_and(|at| at != view.updated_at),
+            ),
+        ];
+        let problems: Vec<_> = differs
+            .into_iter()
+            .filter_map(|(name, differs)| {
+                differs.then(|| FieldProblem::new(name, Problem::ReadOnly))
+            })
+            .collect();
+        if problems.is_empty() {
+            Ok(())
+        } else {
+            Err(problems)
+        }
+    }
+}
+
+/// Why a credential was not kept, found or changed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CredentialError {
+    /// There is no such credential, or the caller may not see it.
+    #[error("no such credential")]
+    NotFound,
+    /// Some fields are not as they should be.
+    #[error("some fields are not valid")]
+    Invalid(Vec<FieldProblem>),
+    /// Somebody changed the credential at the same moment.
+    #[error("the credential is being changed by somebody else")]
+    Busy,
+    /// See [`IdempotencyConflict`].
+    #[error(transparent)]
+    Idempotency(#[from] IdempotencyConflict),
+    /// The storage failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<Vec<FieldProblem>> for CredentialError {
+    fn from(problems: Vec<FieldProblem>) -> Self {
+        Self::Invalid(problems)
+    }
+}
+
+/// A mask may stand for the value that it was read from, and for nothing else.
+fn refuse_masks(
+    change: &Change,
+    present: &BTreeMap<FieldPath, Mask>,
+) -> Result<(), Vec<FieldProblem>> {
+    let wrong = |(path, write): (&FieldPath, &Write)| match write {
+        Write::Keep(mask) if !mask.shows_the_same(present.get(path).unwrap_or(&Mask::UNSET)) => {
+            Some(FieldProblem::new(
+                format!("detail.{path}"),
+                Problem::LooksMasked,
+            ))
+        }
+        _ => None,
+    };
+    let problems: Vec<_> = change.secrets.iter().filter_map(wrong).collect();
+    if problems.is_empty() {
+        Ok(())
+    } else {
+        Err(problems)
+    }
+}
+
+/// The secrets that are there and are to go.
+fn cleared(change: &Change, present: &BTreeMap<FieldPath, Mask>, moved: bool) -> Vec<FieldPath> {
+    present
+        .keys()
+        .filter(|path| match change.secrets.get(*path) {
+            Some(Write::Set(..)) => false,
+            Some(Write::Clear) => true,
+            Some(Write::Keep(_)) => moved,
+            None => moved || change.clears(path),
+        })
+        .cloned()
+        .collect()
+}
+
+/// Where the secrets of a credential are sent: scheme, host and port of its base URL, or its
+/// provider's own.
+fn destination(credential: &Credential) -> String {
+    let provider = credential
+        .open_fields
+        .get("provider")
+        .or_else(|| credential.open_fields.get("adapter"))
+        .or_else(|| credential.open_fields.get("tool_type"))
+        .unwrap_or_default();
+    let base_url = credential.open_fields.get("base_url");
+    base_url.and_then(|url| Url::parse(url).ok()).map_or_else(
+        || format!("provider {provider}"),
+        |url| url.origin().ascii_serialization(),
+    )
+}
+
+fn names<'a>(paths: impl IntoIterator<Item = &'a FieldPath>) -> String {
+    let paths: Vec<_> = paths.into_iter().map(FieldPath::as_str).collect();
+    paths.join(" ")
+}
+
+pub(crate) fn subject(id: CredentialId) -> Subject {
+    Subject::new("credential", id)
+}
+
+const CREDENTIAL_CREATE: Action = Action("credential.create");
+const CREDENTIAL_CHANGE: Action = Action("credential.change");
+const CREDENTIAL_DELETE: Action = Action("credential.delete");

@@ -1,0 +1,131 @@
+use std::collections::BTreeMap;
+
+use keyward_auth::UserId;
+use keyward_core::Timestamp;
+use keyward_crypto::{KeyRing, MacRing};
+use serde::{Deserialize, Serialize};
+
+use crate::fields::FieldKind;
+use crate::{
+    CredentialId, CredentialType, FieldPath, Mask, SecretField, StoredCredential, field_context,
+};
+
+/// A credential as everybody who may read sees it: with masks in place of secrets.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CredentialView {
+    /// Names the credential.
+    pub id: CredentialId,
+    /// What people call it.
+    pub name: String,
+    /// `llm`, `git`, `gateway`, `tool` or `generic`.
+    pub credential_type: String,
+    /// The fields of the type.
+    pub detail: BTreeMap<String, FieldView>,
+    /// Who made it.
+    pub created_by_id: UserId,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was last changed.
+    pub updated_at: Timestamp,
+}
+
+/// One field of a [`CredentialView`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum FieldView {
+    /// A field that is no secret.
+    Open(Option<String>),
+    /// A secret.
+    Secret(Mask),
+    /// Secrets by name.
+    Map(BTreeMap<String, Mask>),
+}
+
+/// Makes views. Nothing is decrypted for them: that a value would open is found out by the MAC of
+/// its token.
+#[derive(Clone, Debug)]
+pub(crate) struct Viewer {
+    pub(crate) keys: KeyRing,
+    pub(crate) macs: MacRing,
+}
+
+impl Viewer {
+    pub(crate) fn view(&self, stored: &StoredCredential) -> CredentialView {
+        let credential = stored.credential.unverified();
+        let masks = self.masks(stored);
+        CredentialView {
+            id: credential.id,
+            name: credential.name.to_string(),
+            credential_type: credential.credential_type.as_str().to_owned(),
+            detail: detail(credential.credential_type, &masks, |name| {
+                credential.open_fields.get(name).map(str::to_owned)
+            }),
+            created_by_id: credential.created_by,
+            created_at: credential.created_at,
+            updated_at: credential.updated_at,
+        }
+    }
+
+    /// The mask of every secret that is set. A row that is not genuine makes all unreadable: what
+    /// its fields say about where the secrets belong cannot be believed.
+    pub(crate) fn masks(&self, stored: &StoredCredential) -> BTreeMap<FieldPath, Mask> {
+        let genuine = stored.credential.is_genuine(&self.macs);
+        let mask = |field: &SecretField| Mask {
+            set: true,
+            last4: field.last4.clone(),
+            unreadable: !genuine || !self.would_open(stored, field),
+        };
+        stored
+            .secrets
+            .iter()
+            .map(|field| (field.path.clone(), mask(field)))
+            .collect()
+    }
+
+    fn would_open(&self, stored: &StoredCredential, field: &SecretField) -> bool {
+        let credential = stored.credential.unverified();
+        let context = field_context(credential.id, &field.path, credential.created_by);
+        let checked = self.keys.check(&field.sealed, &context);
+        if let Err(error) = &checked {
+            tracing::error!(
+                credential = %credential.id,
+                field = %field.path,
+                %error,
+                "a stored secret cannot be opened"
+            );
+        }
+        checked.is_ok()
+    }
+}
+
+fn detail(
+    kind: CredentialType,
+    masks: &BTreeMap<FieldPath, Mask>,
+    open: impl Fn(&str) -> Option<String>,
+) -> BTreeMap<String, FieldView> {
+    if kind == CredentialType::Generic {
+        let secret =
+            |(path, mask): (&FieldPath, &Mask)| (path.to_string(), FieldView::Secret(mask.clone()));
+        return masks.iter().map(secret).collect();
+    }
+    let view = |field: &crate::fields::Field| match field.kind {
+        FieldKind::Open(_) => FieldView::Open(open(field.name)),
+        FieldKind::Secret(_) => {
+            let mask = masks.get(&FieldPath::field(field.name));
+            FieldView::Secret(mask.cloned().unwrap_or(Mask::UNSET))
+        }
+        FieldKind::SecretMap(_) => FieldView::Map(
+            masks
+                .iter()
+                .filter_map(|(path, mask)| {
+                    let member = path.member_of(field.name)?;
+                    Some((member.to_owned(), mask.clone()))
+                })
+                .collect(),
+        ),
+    };
+    kind.fields()
+        .iter()
+        .map(|field| (field.name.to_owned(), view(field)))
+        .collect()
+}

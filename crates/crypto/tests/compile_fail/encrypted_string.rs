@@ -1,0 +1,19 @@
+use keyward_crypto::EncryptedString;
+
+fn converted() -> EncryptedString {
+    EncryptedString::from("plain text")
+}
+
+fn parsed() -> EncryptedString {
+    "plain text".parse().unwrap()
+}
+
+fn constructed() -> EncryptedString {
+    EncryptedString("plain text".to_owned())
+}
+
+fn printed(sealed: &EncryptedString) -> String {
+    format!("{sealed}")
+}
+
+fn main() {}

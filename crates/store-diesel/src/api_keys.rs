@@ -1,0 +1,222 @@
+use std::collections::BTreeMap;
+
+use diesel::prelude::*;
+use keyward_auth::{
+    ApiKeyRecord, ApiKeys, KeyCursor, KeyName, KeyWithOwner, ListedKey, Scopes, UserId,
+};
+use keyward_core::{StoreError, Timestamp};
+use keyward_crypto::{ApiKeyId, ApiKeyKind, Mac, Signed};
+
+use crate::connection::{AnyConnection, each};
+use crate::schema::{api_keys, users};
+use crate::users::UserRow;
+use crate::{DieselTx, stored};
+
+impl ApiKeys for DieselTx {
+    fn add_api_key(&mut self, key: &Signed<ApiKeyRecord>) -> Result<(), StoreError> {
+        let row = NewKey::from(key);
+        self.run(|connection| {
+            diesel::insert_into(api_keys::table)
+                .values(&row)
+                .execute(connection)
+        })?;
+        Ok(())
+    }
+
+    fn key_with_owner(&mut self, id: ApiKeyId) -> Result<Option<KeyWithOwner>, StoreError> {
+        let row = self.run(|connection| key_and_owner(id.as_str(), connection))?;
+        row.map(|(key, owner)| {
+            let ListedKey { key, last_used_at } = key.try_into()?;
+            Ok(KeyWithOwner {
+                key,
+                owner: owner.try_into()?,
+                last_used_at,
+            })
+        })
+        .transpose()
+    }
+
+    fn api_keys_of(
+        &mut self,
+        user: UserId,
+        after: Option<KeyCursor>,
+        limit: i64,
+    ) -> Result<Vec<ListedKey>, StoreError> {
+        let (created_at, id) = match &after {
+            Some(cursor) => (cursor.created_at.0, cursor.id.as_str()),
+            None => (i64::MIN, ""),
+        };
+        self.run(|connection| {
+            api_keys::table
+                .filter(api_keys::user_id.eq(user.to_string()))
+                .filter(api_keys::created_at.ge(created_at))
+                .filter(api_keys::created_at.gt(created_at).or(api_keys::id.gt(id)))
+                .order((api_keys::created_at, api_keys::id))
+                .limit(limit)
+                .select(KeyRow::as_select())
+                .load(connection)
+        })?
+        .into_iter()
+        .map(ListedKey::try_from)
+        .collect()
+    }
+
+    fn replace_api_key(
+        &mut self,
+        old: &Mac,
+        new: &Signed<ApiKeyRecord>,
+    ) -> Result<bool, StoreError> {
+        let row = NewKey::from(new);
+        let replaced = self.run(|connection| {
+            diesel::update(api_keys::table.find(row.id))
+                .filter(api_keys::row_mac.eq(old.as_stored()))
+                .set(&row)
+                .execute(connection)
+        })?;
+        Ok(replaced == 1)
+    }
+
+    fn touch_api_keys(&mut self, used: &[(ApiKeyId, Timestamp)]) -> Result<(), StoreError> {
+        let mut latest = BTreeMap::new();
+        for (id, at) in used {
+            let known = latest.entry(*id).or_insert(at.0);
+            *known = at.0.max(*known);
+        }
+        self.run(|connection| match connection {
+            #[cfg(feature = "sqlite")]
+            AnyConnection::Sqlite(inner) => touch_one_by_one(&latest, inner),
+            #[cfg(feature = "postgres")]
+            AnyConnection::Postgres(inner) => touch_together(&latest, inner),
+        })
+    }
+}
+
+/// The question of every request, so it goes to the connection inside: through [`AnyConnection`] it
+/// would take a quarter longer on SQLite (`benches/authenticate_query.rs`).
+fn key_and_owner(
+    id: &str,
+    connection: &mut AnyConnection,
+) -> QueryResult<Option<(KeyRow, UserRow)>> {
+    each!(connection, inner => api_keys::table
+        .find(id)
+        .inner_join(users::table)
+        .select((KeyRow::as_select(), UserRow::as_select()))
+        .first(inner)
+        .optional())
+}
+
+#[cfg(feature = "sqlite")]
+fn touch_one_by_one(
+    latest: &BTreeMap<ApiKeyId, i64>,
+    connection: &mut SqliteConnection,
+) -> QueryResult<()> {
+    for (id, at) in latest {
+        let is_later = api_keys::last_used_at
+            .is_null()
+            .or(api_keys::last_used_at.lt(at).assume_not_null());
+        diesel::update(api_keys::table.find(id.as_str()).filter(is_later))
+            .set(api_keys::last_used_at.eq(at))
+            .execute(connection)?;
+    }
+    Ok(())
+}
+
+/// One round trip for all. The rows are locked in the order of their ids, so that two nodes that
+/// touch the same keys do not wait for each other.
+#[cfg(feature = "postgres")]
+fn touch_together(
+    latest: &BTreeMap<ApiKeyId, i64>,
+    connection: &mut PgConnection,
+) -> QueryResult<()> {
+    use diesel::sql_types::{Array, BigInt, Text};
+
+    let ids: Vec<&str> = latest.keys().map(ApiKeyId::as_str).collect();
+    let times: Vec<i64> = latest.values().copied().collect();
+    diesel::sql_query(
+        "WITH used AS (SELECT unnest($1) AS id, unnest($2) AS at), \
+              locked AS MATERIALIZED ( \
+                  SELECT api_keys.id FROM api_keys JOIN used USING (id) \
+                  ORDER BY api_keys.id FOR UPDATE OF api_keys) \
+         UPDATE api_keys SET last_used_at = used.at FROM used JOIN locked USING (id) \
+         WHERE api_keys.id = used.id \
+           AND (api_keys.last_used_at IS NULL OR api_keys.last_used_at < used.at)",
+    )
+    .bind::<Array<Text>, _>(ids)
+    .bind::<Array<BigInt>, _>(times)
+    .execute(connection)
+    .map(drop)
+}
+
+/// Without `last_used_at`, which only [`ApiKeys::touch_api_keys`] writes.
+#[derive(Insertable, AsChangeset)]
+#[diesel(table_name = api_keys, treat_none_as_null = true)]
+struct NewKey<'a> {
+    id: &'a str,
+    kind: &'a str,
+    user_id: String,
+    name: &'a str,
+    scopes: String,
+    created_at: i64,
+    expires_at: Option<i64>,
+    revoked_at: Option<i64>,
+    key_mac: String,
+    row_mac: String,
+}
+
+impl<'a> From<&'a Signed<ApiKeyRecord>> for NewKey<'a> {
+    fn from(signed: &'a Signed<ApiKeyRecord>) -> Self {
+        let key = signed.unverified();
+        Self {
+            id: key.id.as_str(),
+            kind: key.kind.as_str(),
+            user_id: key.user.to_string(),
+            name: key.name.as_str(),
+            scopes: key.scopes.to_string(),
+            created_at: key.created_at.0,
+            expires_at: key.expires_at.map(|at| at.0),
+            revoked_at: key.revoked_at.map(|at| at.0),
+            key_mac: key.key_mac.as_stored(),
+            row_mac: signed.mac().as_stored(),
+        }
+    }
+}
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = api_keys)]
+struct KeyRow {
+    id: String,
+    kind: String,
+    user_id: String,
+    name: String,
+    scopes: String,
+    created_at: i64,
+    expires_at: Option<i64>,
+    revoked_at: Option<i64>,
+    last_used_at: Option<i64>,
+    key_mac: String,
+    row_mac: String,
+}
+
+impl TryFrom<KeyRow> for ListedKey {
+    type Error = StoreError;
+
+    fn try_from(row: KeyRow) -> Result<Self, StoreError> {
+        let record = ApiKeyRecord {
+            id: stored::known(ApiKeyId::parse(&row.id), "api_keys.id")?,
+            kind: stored::known(ApiKeyKind::parse(&row.kind), "api_keys.kind")?,
+            user: stored::id(&row.user_id, "api_keys.user_id")?,
+            name: KeyName::from_stored(row.name),
+            scopes: Scopes::from_stored(&row.scopes)
+                .map_err(|error| StoreError::corrupt("api_keys.scopes", error))?,
+            created_at: Timestamp(row.created_at),
+            expires_at: row.expires_at.map(Timestamp),
+            revoked_at: row.revoked_at.map(Timestamp),
+            key_mac: stored::mac(&row.key_mac, "api_keys.key_mac")?,
+        };
+        let mac = stored::mac(&row.row_mac, "api_keys.row_mac")?;
+        Ok(Self {
+            key: Signed::from_stored(record, mac),
+            last_used_at: row.last_used_at.map(Timestamp),
+        })
+    }
+}

@@ -1,0 +1,178 @@
+use diesel::prelude::*;
+use keyward_audit::{AuditEvents, Head, Record, RecordFields, Seq};
+use keyward_core::{StoreError, Timestamp};
+
+use crate::connection::AnyConnection;
+use crate::schema::{audit_events, audit_head};
+use crate::{DieselTx, stored};
+
+impl AuditEvents for DieselTx {
+    fn lock_audit_head(&mut self) -> Result<Option<Head>, StoreError> {
+        let row = self.run(|connection| match connection {
+            // The transaction began by locking the database.
+            #[cfg(feature = "sqlite")]
+            AnyConnection::Sqlite(inner) => head().first(inner).optional(),
+            #[cfg(feature = "postgres")]
+            AnyConnection::Postgres(inner) => head().for_update().first(inner).optional(),
+        })?;
+        read_head(row)
+    }
+
+    fn append_audit_event(&mut self, record: &Record, head: &Head) -> Result<(), StoreError> {
+        let row = NewEvent::from(record);
+        self.run(|connection| {
+            diesel::insert_into(audit_events::table)
+                .values(&row)
+                .execute(connection)
+        })?;
+        let moved = self.run(|connection| {
+            diesel::update(audit_head::table.find(ONLY_ROW))
+                .set((
+                    audit_head::seq.eq(head.seq),
+                    audit_head::last_mac.eq(head.last.as_stored()),
+                    audit_head::mac.eq(head.mac.as_stored()),
+                ))
+                .execute(connection)
+        })?;
+        if moved == 1 { Ok(()) } else { Err(no_head()) }
+    }
+
+    fn audit_head(&mut self) -> Result<Option<Head>, StoreError> {
+        let row = self.run(|connection| head().first(connection).optional())?;
+        read_head(row)
+    }
+
+    fn audit_events_after(&mut self, after: Seq, limit: i64) -> Result<Vec<Record>, StoreError> {
+        self.run(|connection| {
+            audit_events::table
+                .filter(audit_events::seq.gt(after))
+                .order(audit_events::seq.asc())
+                .limit(limit)
+                .select(EventRow::as_select())
+                .load(connection)
+        })?
+        .into_iter()
+        .map(Record::try_from)
+        .collect()
+    }
+
+    fn audit_events_before(
+        &mut self,
+        before: Option<Seq>,
+        limit: i64,
+    ) -> Result<Vec<Record>, StoreError> {
+        // No event has the greatest number there is.
+        let before = before.unwrap_or(Seq::MAX);
+        self.run(|connection| {
+            audit_events::table
+                .filter(audit_events::seq.lt(before))
+                .order(audit_events::seq.desc())
+                .limit(limit)
+                .select(EventRow::as_select())
+                .load(connection)
+        })?
+        .into_iter()
+        .map(Record::try_from)
+        .collect()
+    }
+}
+
+#[diesel::dsl::auto_type(no_type_alias)]
+fn head() -> _ {
+    audit_head::table
+        .find(ONLY_ROW)
+        .select((audit_head::seq, audit_head::last_mac, audit_head::mac))
+}
+
+/// The migration puts the row in, so that there is something to lock before the first event.
+fn read_head(row: Option<(Seq, String, String)>) -> Result<Option<Head>, StoreError> {
+    let (seq, last, mac) = row.ok_or_else(no_head)?;
+    if seq == 0 {
+        return Ok(None);
+    }
+    Ok(Some(Head {
+        seq,
+        last: stored::mac(&last, "audit_head.last_mac")?,
+        mac: stored::mac(&mac, "audit_head.mac")?,
+    }))
+}
+
+fn no_head() -> StoreError {
+    StoreError::corrupt("audit_head", "its row is missing")
+}
+
+#[derive(Insertable)]
+#[diesel(table_name = audit_events)]
+struct NewEvent<'a> {
+    seq: Seq,
+    at: i64,
+    actor_kind: &'a str,
+    actor_id: &'a str,
+    actor_key: &'a str,
+    request: &'a str,
+    action: &'a str,
+    subject_kind: &'a str,
+    subject_id: &'a str,
+    details: &'a str,
+    mac: String,
+}
+
+impl<'a> From<&'a Record> for NewEvent<'a> {
+    fn from(record: &'a Record) -> Self {
+        let fields = &record.fields;
+        Self {
+            seq: fields.seq,
+            at: fields.at.0,
+            actor_kind: &fields.actor_kind,
+            actor_id: fields.actor_id.as_deref().unwrap_or_default(),
+            actor_key: fields.actor_key.as_deref().unwrap_or_default(),
+            request: fields.request.as_deref().unwrap_or_default(),
+            action: &fields.action,
+            subject_kind: &fields.subject_kind,
+            subject_id: &fields.subject_id,
+            details: &fields.details,
+            mac: record.mac.as_stored(),
+        }
+    }
+}
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = audit_events)]
+struct EventRow {
+    seq: Seq,
+    at: i64,
+    actor_kind: String,
+    actor_id: String,
+    actor_key: String,
+    request: String,
+    action: String,
+    subject_kind: String,
+    subject_id: String,
+    details: String,
+    mac: String,
+}
+
+impl TryFrom<EventRow> for Record {
+    type Error = StoreError;
+
+    fn try_from(row: EventRow) -> Result<Self, StoreError> {
+        let given = |text: String| Some(text).filter(|text| !text.is_empty());
+        Ok(Self {
+            mac: stored::mac(&row.mac, "audit_events.mac")?,
+            fields: RecordFields {
+                seq: row.seq,
+                at: Timestamp(row.at),
+                actor_kind: row.actor_kind,
+                actor_id: given(row.actor_id),
+                actor_key: given(row.actor_key),
+                request: given(row.request),
+                action: row.action,
+                subject_kind: row.subject_kind,
+                subject_id: row.subject_id,
+                details: row.details,
+            },
+        })
+    }
+}
+
+const ONLY_ROW: i64 = 1;

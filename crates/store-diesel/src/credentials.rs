@@ -1,0 +1,258 @@
+use diesel::prelude::*;
+use keyward_auth::UserId;
+use keyward_core::{StoreError, Timestamp};
+use keyward_credentials::{
+    Credential, CredentialId, CredentialName, CredentialType, Credentials, FieldPath, OpenFields,
+    SecretField, StoredCredential,
+};
+use keyward_crypto::{EncryptedString, Mac, Signed};
+
+use crate::connection::each;
+use crate::schema::{credential_secrets, credentials};
+use crate::{DieselTx, stored};
+
+impl Credentials for DieselTx {
+    fn add_credential(&mut self, new: &StoredCredential) -> Result<(), StoreError> {
+        let row = NewCredential::from(&new.credential);
+        self.run(|connection| {
+            diesel::insert_into(credentials::table)
+                .values(&row)
+                .execute(connection)
+        })?;
+        for field in &new.secrets {
+            let secret = NewSecret::of(&row.id, field);
+            self.run(|connection| {
+                diesel::insert_into(credential_secrets::table)
+                    .values(&secret)
+                    .execute(connection)
+            })?;
+        }
+        Ok(())
+    }
+
+    fn credential(&mut self, id: CredentialId) -> Result<Option<StoredCredential>, StoreError> {
+        let rows = self.run(|connection| {
+            credentials::table
+                .left_join(credential_secrets::table)
+                .filter(credentials::id.eq(id.to_string()))
+                .order(credential_secrets::field)
+                .select(Row::as_select())
+                .load(connection)
+        })?;
+        Ok(collect(rows)?.pop())
+    }
+
+    fn credentials_after(
+        &mut self,
+        after: Option<CredentialId>,
+        created_by: Option<UserId>,
+        limit: i64,
+    ) -> Result<Vec<StoredCredential>, StoreError> {
+        let after = after.map(|id| id.to_string()).unwrap_or_default();
+        let page = diesel::alias!(credentials as page);
+        let ids = page
+            .filter(page.field(credentials::id).gt(after))
+            .order(page.field(credentials::id))
+            .limit(limit)
+            .select(page.field(credentials::id));
+        let rows = match created_by {
+            None => self.run(|connection| {
+                credentials::table
+                    .left_join(credential_secrets::table)
+                    .filter(credentials::id.eq_any(ids))
+                    .order((credentials::id, credential_secrets::field))
+                    .select(Row::as_select())
+                    .load(connection)
+            }),
+            Some(user) => self.run(|connection| {
+                let ids = ids.filter(page.field(credentials::created_by).eq(user.to_string()));
+                credentials::table
+                    .left_join(credential_secrets::table)
+                    .filter(credentials::id.eq_any(ids))
+                    .order((credentials::id, credential_secrets::field))
+                    .select(Row::as_select())
+                    .load(connection)
+            }),
+        }?;
+        collect(rows)
+    }
+
+    fn replace_credential(
+        &mut self,
+        old: &Mac,
+        new: &Signed<Credential>,
+    ) -> Result<bool, StoreError> {
+        let row = NewCredential::from(new);
+        let replaced = self.run(|connection| {
+            diesel::update(credentials::table.find(&row.id))
+                .filter(credentials::row_mac.eq(old.as_stored()))
+                .set(&row)
+                .execute(connection)
+        })?;
+        Ok(replaced == 1)
+    }
+
+    fn put_secret(&mut self, id: CredentialId, field: &SecretField) -> Result<(), StoreError> {
+        let id = id.to_string();
+        let secret = NewSecret::of(&id, field);
+        self.run(|connection| {
+            each!(connection, inner => diesel::insert_into(credential_secrets::table)
+                .values(&secret)
+                .on_conflict((credential_secrets::credential_id, credential_secrets::field))
+                .do_update()
+                .set(&secret)
+                .execute(inner))
+        })?;
+        Ok(())
+    }
+
+    fn drop_secret(&mut self, id: CredentialId, path: &FieldPath) -> Result<(), StoreError> {
+        self.run(|connection| {
+            diesel::delete(credential_secrets::table.find((id.to_string(), path.as_str())))
+                .execute(connection)
+        })?;
+        Ok(())
+    }
+
+    fn delete_credential(&mut self, id: CredentialId) -> Result<bool, StoreError> {
+        let deleted = self.run(|connection| {
+            diesel::delete(credentials::table.find(id.to_string())).execute(connection)
+        })?;
+        Ok(deleted == 1)
+    }
+}
+
+#[derive(Insertable, AsChangeset)]
+#[diesel(table_name = credentials)]
+struct NewCredential<'a> {
+    id: String,
+    name: &'a str,
+    credential_type: &'a str,
+    created_by: String,
+    open_fields: String,
+    created_at: i64,
+    updated_at: i64,
+    version: i64,
+    row_mac: String,
+}
+
+impl<'a> From<&'a Signed<Credential>> for NewCredential<'a> {
+    fn from(signed: &'a Signed<Credential>) -> Self {
+        let credential = signed.unverified();
+        Self {
+            id: credential.id.to_string(),
+            name: credential.name.as_str(),
+            credential_type: credential.credential_type.as_str(),
+            created_by: credential.created_by.to_string(),
+            open_fields: credential.open_fields.as_stored(),
+            created_at: credential.created_at.0,
+            updated_at: credential.updated_at.0,
+            version: credential.version,
+            row_mac: signed.mac().as_stored(),
+        }
+    }
+}
+
+#[derive(Insertable, AsChangeset)]
+#[diesel(table_name = credential_secrets, treat_none_as_null = true)]
+struct NewSecret<'a> {
+    credential_id: &'a str,
+    field: &'a str,
+    sealed: &'a EncryptedString,
+    last4: Option<&'a str>,
+}
+
+impl<'a> NewSecret<'a> {
+    fn of(credential_id: &'a str, field: &'a SecretField) -> Self {
+        Self {
+            credential_id,
+            field: field.path.as_str(),
+            sealed: &field.sealed,
+            last4: field.last4.as_deref(),
+        }
+    }
+}
+
+/// A credential beside one of its secret fields.
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = credentials)]
+struct Row {
+    #[diesel(embed)]
+    credential: CredentialRow,
+    #[diesel(embed)]
+    secret: Option<SecretRow>,
+}
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = credentials)]
+struct CredentialRow {
+    id: String,
+    name: String,
+    credential_type: String,
+    created_by: String,
+    open_fields: String,
+    created_at: i64,
+    updated_at: i64,
+    version: i64,
+    row_mac: String,
+}
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = credential_secrets)]
+struct SecretRow {
+    field: String,
+    sealed: EncryptedString,
+    last4: Option<String>,
+}
+
+/// Rows of one credential follow each other.
+fn collect(rows: Vec<Row>) -> Result<Vec<StoredCredential>, StoreError> {
+    let mut collected: Vec<StoredCredential> = Vec::new();
+    let mut last_id = String::new();
+    for Row { credential, secret } in rows {
+        if collected.is_empty() || credential.id != last_id {
+            last_id.clone_from(&credential.id);
+            collected.push(StoredCredential {
+                credential: credential.try_into()?,
+                secrets: Vec::new(),
+            });
+        }
+        if let (Some(secret), Some(current)) = (secret, collected.last_mut()) {
+            current.secrets.push(secret.into());
+        }
+    }
+    Ok(collected)
+}
+
+impl TryFrom<CredentialRow> for Signed<Credential> {
+    type Error = StoreError;
+
+    fn try_from(row: CredentialRow) -> Result<Self, StoreError> {
+        let mac = stored::mac(&row.row_mac, "credentials.row_mac")?;
+        let credential = Credential {
+            id: stored::id(&row.id, "credentials.id")?,
+            name: CredentialName::from_stored(row.name),
+            credential_type: stored::known(
+                CredentialType::parse(&row.credential_type),
+                "credentials.credential_type",
+            )?,
+            created_by: stored::id(&row.created_by, "credentials.created_by")?,
+            open_fields: OpenFields::from_stored(&row.open_fields)
+                .map_err(|error| StoreError::corrupt("credentials.open_fields", error))?,
+            created_at: Timestamp(row.created_at),
+            updated_at: Timestamp(row.updated_at),
+            version: row.version,
+        };
+        Ok(Self::from_stored(credential, mac))
+    }
+}
+
+impl From<SecretRow> for SecretField {
+    fn from(row: SecretRow) -> Self {
+        Self {
+            path: FieldPath::from_stored(row.field),
+            sealed: row.sealed,
+            last4: row.last4,
+        }
+    }
+}

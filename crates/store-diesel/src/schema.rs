@@ -1,0 +1,102 @@
+diesel::table! {
+    users (id) {
+        id -> Text,
+        username -> Text,
+        kind -> Text,
+        role -> Text,
+        status -> Text,
+        password_hash -> Nullable<Text>,
+        first_name -> Text,
+        last_name -> Text,
+        created_at -> BigInt,
+        version -> BigInt,
+        row_mac -> Text,
+    }
+}
+
+diesel::table! {
+    api_keys (id) {
+        id -> Text,
+        kind -> Text,
+        user_id -> Text,
+        name -> Text,
+        scopes -> Text,
+        created_at -> BigInt,
+        expires_at -> Nullable<BigInt>,
+        revoked_at -> Nullable<BigInt>,
+        last_used_at -> Nullable<BigInt>,
+        key_mac -> Text,
+        row_mac -> Text,
+    }
+}
+
+diesel::table! {
+    idempotency_keys (user_id, key) {
+        user_id -> Text,
+        key -> Text,
+        fingerprint -> Text,
+        answer -> Text,
+        created_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    audit_events (seq) {
+        seq -> BigInt,
+        at -> BigInt,
+        actor_kind -> Text,
+        actor_id -> Text,
+        actor_key -> Text,
+        request -> Text,
+        action -> Text,
+        subject_kind -> Text,
+        subject_id -> Text,
+        details -> Text,
+        mac -> Text,
+    }
+}
+
+diesel::table! {
+    audit_head (id) {
+        id -> BigInt,
+        seq -> BigInt,
+        last_mac -> Text,
+        mac -> Text,
+    }
+}
+
+diesel::table! {
+    credentials (id) {
+        id -> Text,
+        name -> Text,
+        credential_type -> Text,
+        created_by -> Text,
+        open_fields -> Text,
+        created_at -> BigInt,
+        updated_at -> BigInt,
+        version -> BigInt,
+        row_mac -> Text,
+    }
+}
+
+diesel::table! {
+    credential_secrets (credential_id, field) {
+        credential_id -> Text,
+        field -> Text,
+        sealed -> Text,
+        last4 -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    key_checks (kid) {
+        kid -> Text,
+        sealed -> Text,
+        created_at -> BigInt,
+    }
+}
+
+diesel::joinable!(api_keys -> users (user_id));
+diesel::joinable!(credential_secrets -> credentials (credential_id));
+diesel::allow_tables_to_appear_in_same_query!(users, api_keys);
+diesel::allow_tables_to_appear_in_same_query!(credentials, credential_secrets);

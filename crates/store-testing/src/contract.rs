@@ -1,0 +1,62 @@
+//! The checks. Every file holds the promises of one repository, and `rows` and `run` what all need.
+
+#![expect(clippy::panic, reason = "a test suite panics")]
+
+mod api_keys;
+mod audit;
+mod credentials;
+mod idempotency;
+mod rows;
+mod run;
+mod units_of_work;
+mod users;
+
+use std::sync::Arc;
+
+use keyward_auth::AuthTx;
+use keyward_core::Store;
+use keyward_credentials::Credentials;
+
+pub use api_keys::api_keys;
+pub use audit::{audit, audit_with};
+pub use credentials::{credentials, credentials_of};
+pub use idempotency::{idempotency, idempotency_of};
+pub use units_of_work::units_of_work;
+pub use users::users;
+
+/// Checks every promise that the ports make, races included.
+///
+/// # Panics
+///
+/// At the first promise that is broken.
+pub fn contract<S: Store<Tx: AuthTx + Credentials>>(store: S) {
+    let store = Arc::new(store);
+    // First, so that on an empty store the race for the first event of the chain is run too.
+    audit(&*store);
+    units_of_work(&*store);
+    units_of_work::across_repositories(&*store);
+    users(&*store);
+    let owner = rows::added_user(&*store);
+    api_keys(&*store, owner);
+    api_keys::and_their_owners(&*store);
+    idempotency(&*store);
+    credentials(&*store);
+}
+
+/// Only the races of [`contract`], for running them often.
+///
+/// # Panics
+///
+/// At the first promise that is broken.
+pub fn races<S: Store<Tx: AuthTx + Credentials>>(store: Arc<S>) {
+    let store = &*store;
+    let owner = rows::added_user(store);
+    users::of_racing_names_one_is_added(store);
+    users::of_racing_changes_one_is_written(store);
+    users::of_two_racing_admins_one_stays(store);
+    api_keys::of_racing_changes_one_is_written(store, owner);
+    idempotency::of_racing_claims_one_is_kept(store, owner);
+    idempotency::a_claim_that_is_undone_goes_to_another(store, owner);
+    credentials::of_racing_changes_one_is_written(store, owner);
+    audit::racing_writers_leave_no_gap(store, &rows::macs());
+}

@@ -1,0 +1,117 @@
+use std::fmt::Debug;
+
+use keyward_auth::{
+    ApiKeyRecord, KeyName, PersonName, Role, Scopes, User, UserId, UserKind, UserStatus, Username,
+    Users,
+};
+use keyward_core::{Id, Store, Timestamp};
+use keyward_crypto::{ApiKey, ApiKeyKind, MacRing, PasswordHash, Signable, Signed};
+
+use super::run::write;
+
+/// What the checks sign with. The same in every run, so that a chain that one run has begun can be
+/// continued by the next.
+pub(crate) fn macs() -> MacRing {
+    MacRing::danger_parse_any("this signs the rows of keyward-store-testing and is no secret")
+        .unwrap_or_else(|error| panic!("the key of the checks is refused: {error}"))
+}
+
+pub(crate) fn sign<T: Signable>(row: T) -> Signed<T> {
+    Signed::sign(row, &macs())
+}
+
+/// An active person without special powers, under a name that nobody has.
+pub(crate) fn user() -> User {
+    let id = Id::generate();
+    User {
+        id,
+        username: fresh_name(),
+        kind: UserKind::Human,
+        role: Role::Normal,
+        status: UserStatus::Active,
+        password_hash: Some(PasswordHash::from_stored("$argon2id$not-one".to_owned())),
+        first_name: PersonName::from_stored("Ada".to_owned()),
+        last_name: PersonName::from_stored("Lovelace".to_owned()),
+        created_at: Timestamp(1_800_000_000),
+        version: 1,
+    }
+}
+
+/// An active administrator.
+pub(crate) fn admin() -> User {
+    User {
+        role: Role::Admin,
+        ..user()
+    }
+}
+
+pub(crate) fn fresh_name() -> Username {
+    Username::from_stored(format!("contract-{}", Id::<User>::generate()))
+}
+
+/// The row after one more change.
+pub(crate) fn changed(old: &Signed<User>, change: impl FnOnce(&mut User)) -> Signed<User> {
+    let mut new = old.unverified().clone();
+    new.version += 1;
+    change(&mut new);
+    sign(new)
+}
+
+/// Adds a user for other rows to belong to.
+#[track_caller]
+pub(crate) fn added_user<S: Store<Tx: Users>>(store: &S) -> UserId {
+    let user = user();
+    let added = write(store, |tx| tx.add_user(&sign(user.clone())));
+    assert!(added, "add_user: a user with a new name was not added");
+    user.id
+}
+
+/// A living key without expiry.
+pub(crate) fn api_key(owner: UserId) -> ApiKeyRecord {
+    let key = ApiKey::generate(ApiKeyKind::User);
+    ApiKeyRecord {
+        id: key.id(),
+        kind: ApiKeyKind::User,
+        user: owner,
+        name: KeyName::from_stored("laptop".to_owned()),
+        scopes: Scopes::of_role(Role::Normal),
+        created_at: Timestamp(1_800_000_000),
+        expires_at: None,
+        revoked_at: None,
+        key_mac: key.mac(&macs()),
+    }
+}
+
+/// Texts that get lost where a column, a connection or a comparison is not made for Unicode.
+pub(crate) const TEXTS: [&str; 7] = [
+    "plain",
+    "O'Brien \"; DROP TABLE users; --",
+    "percent % and under_score and back\\slash",
+    "Grüße, Δοκιμή, 测试, تجربة, 🗝️🇺🇳",
+    "e\u{301} stays e\u{301}",
+    " inner  spaces stay ",
+    "ﷺ\u{200d}\u{10ffff}",
+];
+
+/// Panics unless `found` is what was stored, MAC included.
+#[track_caller]
+pub(crate) fn assert_same<T: Signable + Debug + PartialEq>(
+    found: &Signed<T>,
+    stored: &Signed<T>,
+    by: &str,
+) {
+    assert_eq!(
+        found.unverified(),
+        stored.unverified(),
+        "{by}: a row came back with other values than it was stored with"
+    );
+    assert_eq!(
+        found.mac().as_stored(),
+        stored.mac().as_stored(),
+        "{by}: a row came back with another MAC than it was stored with"
+    );
+    assert!(
+        found.is_genuine(&macs()),
+        "{by}: the MAC of a row that was stored and read back is not valid any more"
+    );
+}

@@ -1,0 +1,2 @@
+DROP TABLE credential_secrets;
+DROP TABLE credentials;
