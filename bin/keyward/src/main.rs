@@ -2,7 +2,6 @@
 
 mod cli;
 mod commands;
-mod database_url;
 mod doctor;
 mod exit;
 mod keys;

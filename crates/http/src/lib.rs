@@ -1,1 +1,41 @@
-//! Soon.
+//! Keyward's HTTP API, to be mounted in any actix-web application.
+//!
+//! No rules live here: a handler takes a [`Permit`](keyward_auth::Permit) and plain values, calls
+//! one service, and gives back plain values. Which key a route asks for is the type of its
+//! handler's permit, so a route without a declared policy does not compile; the OpenAPI document
+//! and the tests that go through every route are made from the same list of routes.
+//!
+//! ```no_run
+//! # fn services() -> keyward_http::Services<std::sync::Arc<keyward_store_testing::MemoryStore>> { unimplemented!() }
+//! use actix_web::{App, HttpServer, middleware::from_fn};
+//! use keyward_http::{Api, edge};
+//!
+//! # async fn serve() -> std::io::Result<()> {
+//! let api = Api::new(services());
+//! HttpServer::new(move || {
+//!     App::new().wrap(from_fn(edge)).configure(|config| api.mount(config))
+//! })
+//! .bind("127.0.0.1:8080")?
+//! .run()
+//! .await
+//! # }
+//! ```
+
+mod answer;
+mod api;
+mod body;
+mod call;
+mod docs;
+mod edge;
+mod endpoint;
+mod health;
+mod input;
+mod openapi;
+mod problem;
+mod routes;
+mod services;
+
+pub use api::Api;
+pub use edge::edge;
+pub use problem::Problem;
+pub use services::Services;

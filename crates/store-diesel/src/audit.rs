@@ -26,7 +26,7 @@ impl AuditEvents for DieselTx {
                 .execute(connection)
         })?;
         let moved = self.run(|connection| {
-            diesel::update(audit_head::table.find(ONLY_ROW))
+            diesel::update(audit_head::table)
                 .set((
                     audit_head::seq.eq(head.seq),
                     audit_head::last_mac.eq(head.last.as_stored()),
@@ -77,11 +77,10 @@ impl AuditEvents for DieselTx {
     }
 }
 
+/// The table has one row and cannot have more.
 #[diesel::dsl::auto_type(no_type_alias)]
 fn head() -> _ {
-    audit_head::table
-        .find(ONLY_ROW)
-        .select((audit_head::seq, audit_head::last_mac, audit_head::mac))
+    audit_head::table.select((audit_head::seq, audit_head::last_mac, audit_head::mac))
 }
 
 /// The migration puts the row in, so that there is something to lock before the first event.
@@ -174,5 +173,3 @@ impl TryFrom<EventRow> for Record {
         })
     }
 }
-
-const ONLY_ROW: i64 = 1;

@@ -64,18 +64,13 @@ impl DieselStore {
         let recorded = inspect(self.url(), |connection| {
             recorded(connection).map_err(failed)
         })?;
-        let known = match &self.url().0 {
+        match &self.url().0 {
             #[cfg(feature = "sqlite")]
-            Target::Sqlite(_) => embedded::<diesel::sqlite::Sqlite>(SQLITE),
+            Target::Sqlite(_) => pending::<diesel::sqlite::Sqlite>(SQLITE, &recorded),
             #[cfg(feature = "postgres")]
-            Target::Postgres(_) => embedded::<diesel::pg::Pg>(POSTGRES),
+            Target::Postgres(_) => pending::<diesel::pg::Pg>(POSTGRES, &recorded),
         }
-        .map_err(StoreError::Backend)?;
-        Ok(known
-            .into_iter()
-            .filter(|migration| !recorded.contains(&migration.version))
-            .map(|migration| migration.name)
-            .collect())
+        .map_err(StoreError::Backend)
     }
 }
 
@@ -126,15 +121,24 @@ where
         .applied_migrations() // makes the table of migrations
         .map_err(MigrateError::Failed)?;
     let mut applied = Vec::new();
-    for migration in known {
-        if !recorded.contains(&migration.version) {
-            connection
-                .run_migration(&*migration.migration)
-                .map_err(MigrateError::Failed)?;
-            applied.push(migration.name);
-        }
+    for missing in known.into_iter().filter(|known| !recorded.contains(&known.version)) {
+        connection
+            .run_migration(&*missing.migration)
+            .map_err(MigrateError::Failed)?;
+        applied.push(missing.name);
     }
     Ok(applied)
+}
+
+fn pending<DB: Backend>(
+    source: EmbeddedMigrations,
+    recorded: &[String],
+) -> Result<Vec<String>, Source> {
+    let pending = embedded::<DB>(source)?
+        .into_iter()
+        .filter(|known| !recorded.contains(&known.version))
+        .map(|known| known.name);
+    Ok(pending.collect())
 }
 
 /// The versions of the migrations that the database has seen.

@@ -2,17 +2,18 @@
 
 #![expect(clippy::panic, reason = "a test suite panics")]
 
-mod api_keys;
-mod audit;
-mod credentials;
-mod idempotency;
-mod rows;
+pub(crate) mod api_keys;
+pub(crate) mod audit;
+pub(crate) mod credentials;
+pub(crate) mod idempotency;
+pub(crate) mod rows;
 mod run;
-mod units_of_work;
-mod users;
+pub(crate) mod units_of_work;
+pub(crate) mod users;
 
 use std::sync::Arc;
 
+use keyward_audit::VerifyAudit;
 use keyward_auth::AuthTx;
 use keyward_core::Store;
 use keyward_credentials::Credentials;
@@ -41,6 +42,12 @@ pub fn contract<S: Store<Tx: AuthTx + Credentials>>(store: S) {
     api_keys::and_their_owners(&*store);
     idempotency(&*store);
     credentials(&*store);
+    let report = run::works(VerifyAudit::new(store, rows::macs()).verify(None));
+    assert_eq!(
+        report.findings,
+        [],
+        "the audit chain is not what the checks have written"
+    );
 }
 
 /// Only the races of [`contract`], for running them often.

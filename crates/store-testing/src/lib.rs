@@ -17,6 +17,8 @@
 //! must be a *test* database all the same: rows stay behind, signed with a key that is no secret,
 //! and [`users`] disables other administrators for a moment.
 
+#[cfg(test)]
+mod broken_stores;
 mod contract;
 mod memory;
 

@@ -75,7 +75,7 @@ impl Store for MemoryStore {
 /// One open unit of work on a [`MemoryStore`].
 #[derive(Clone)]
 pub struct MemoryTx {
-    tables: Tables,
+    pub(crate) tables: Tables,
     access: Access,
     audit_head_locked: bool,
 }
@@ -114,16 +114,16 @@ enum Access {
 
 /// Everything stored. A clone shares all rows, and a change copies one table of pointers.
 #[derive(Clone, Default)]
-struct Tables {
-    users: Table<UserId, Signed<User>>,
-    api_keys: Table<ApiKeyId, api_keys::Row>,
-    answers: Table<(UserId, String), StoredAnswer>,
-    credentials: Table<CredentialId, credentials::Row>,
-    audit: Table<Seq, Record>,
-    audit_head: Option<Head>,
+pub(crate) struct Tables {
+    pub(crate) users: Table<UserId, Signed<User>>,
+    pub(crate) api_keys: Table<ApiKeyId, api_keys::Row>,
+    pub(crate) answers: Table<(UserId, String), StoredAnswer>,
+    pub(crate) credentials: Table<CredentialId, credentials::Row>,
+    pub(crate) audit: Table<Seq, Record>,
+    pub(crate) audit_head: Option<Head>,
 }
 
-type Table<Key, Row> = Arc<BTreeMap<Key, Arc<Row>>>;
+pub(crate) type Table<Key, Row> = Arc<BTreeMap<Key, Arc<Row>>>;
 
 /// Adds a row under a key that must be new.
 fn insert<Key: Ord + Clone, Row>(
@@ -180,4 +180,114 @@ impl Drop for OpenUnit {
 
 thread_local! {
     static OPEN: RefCell<Vec<usize>> = const { RefCell::new(Vec::new()) };
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use keyward_auth::{ApiKeys as _, IdempotencyKeys as _, Users as _};
+    use keyward_core::Id;
+
+    use super::*;
+    use crate::contract::rows::{api_key, sign, user};
+    use crate::{contract, races};
+
+    #[test]
+    fn memory_keeps_the_contract() {
+        contract(MemoryStore::new());
+    }
+
+    #[test]
+    fn memory_keeps_the_contract_on_a_store_with_other_data() {
+        let store = Arc::new(MemoryStore::new());
+        contract(Arc::clone(&store));
+        let before = store.snapshot();
+        contract(Arc::clone(&store));
+        let after = store.snapshot();
+        for (id, user) in before.users.iter() {
+            let now = after.users.get(id).map(|user| user.mac());
+            assert_eq!(now, Some(user.mac()), "the second run changed {user:?}");
+        }
+    }
+
+    #[test]
+    fn memory_stands_the_races_again_and_again() {
+        let store = Arc::new(MemoryStore::new());
+        for _ in 0..5 {
+            races(Arc::clone(&store));
+        }
+    }
+
+    #[test]
+    fn an_empty_store_has_no_user() {
+        let store = MemoryStore::new();
+        assert!(!store.read(|tx| tx.any_user()).unwrap());
+    }
+
+    #[test]
+    fn a_write_inside_read_or_lookup_is_refused() {
+        let store = MemoryStore::new();
+        let user = sign(user());
+        let by_read = store.read(|tx| tx.add_user(&user));
+        let by_lookup = store.lookup(|tx| tx.add_user(&user));
+        assert!(matches!(by_read, Err(StoreError::Backend(_))));
+        assert!(matches!(by_lookup, Err(StoreError::Backend(_))));
+    }
+
+    #[test]
+    fn a_unit_of_work_inside_another_panics_and_says_why() {
+        let store = MemoryStore::new();
+        let nested: [&dyn Fn(&MemoryStore); 2] = [
+            &|store| drop(store.read(|tx| tx.any_user())),
+            &|store| drop(store.write(|tx| tx.any_user())),
+        ];
+        for inner in nested {
+            let panic = catch_unwind(AssertUnwindSafe(|| {
+                store.write(|_| {
+                    inner(&store);
+                    Ok::<_, StoreError>(())
+                })
+            }));
+            let panic = panic.unwrap_err();
+            let message = panic.downcast_ref::<&str>().unwrap();
+            assert!(message.contains("inside another one"), "{message}");
+        }
+        assert!(store.write(|tx| tx.any_user()).is_ok(), "usable afterwards");
+    }
+
+    #[test]
+    fn units_of_work_of_two_stores_may_nest() {
+        let (one, other) = (MemoryStore::new(), MemoryStore::new());
+        let any = one.write(|_| other.write(|tx| tx.any_user()));
+        assert!(!any.unwrap());
+    }
+
+    #[test]
+    fn rows_of_unknown_users_are_refused() {
+        let store = MemoryStore::new();
+        let key = sign(api_key(Id::generate()));
+        let added = store.write(|tx| tx.add_api_key(&key));
+        assert!(matches!(added, Err(StoreError::Backend(_))));
+    }
+
+    #[test]
+    fn an_id_is_given_once() {
+        let store = MemoryStore::new();
+        let owner = sign(user());
+        let key = sign(api_key(owner.unverified().id));
+        store.write(|tx| tx.add_user(&owner)).unwrap();
+        store.write(|tx| tx.add_api_key(&key)).unwrap();
+        let again = store.write(|tx| tx.add_api_key(&key));
+        assert!(matches!(again, Err(StoreError::Backend(_))));
+    }
+
+    #[test]
+    fn an_answer_without_a_claim_is_refused() {
+        let store = MemoryStore::new();
+        let key = keyward_auth::IdempotencyKey::parse("k").unwrap();
+        let answer = keyward_auth::Answer(String::new());
+        let kept = store.write(|tx| tx.keep_answer(Id::generate(), &key, &answer));
+        assert!(matches!(kept, Err(StoreError::Backend(_))));
+    }
 }

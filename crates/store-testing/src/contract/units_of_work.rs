@@ -3,8 +3,11 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use keyward_audit::{Action, Actor, AuditLog, Event, Subject};
-use keyward_auth::{Answer, AuthTx, IdempotencyKey, StoredAnswer, User, UserReplaced, Users};
+use keyward_audit::{Action, Actor, AuditEvents as _, AuditLog, Event, Subject};
+use keyward_auth::{
+    Answer, ApiKeys as _, AuthTx, IdempotencyKey, IdempotencyKeys as _, StoredAnswer, User,
+    UserReplaced, Users,
+};
 use keyward_core::{Store, StoreError, SystemClock, Timestamp};
 use keyward_credentials::Credentials;
 use keyward_crypto::{MacPurpose, Signed};

@@ -8,9 +8,9 @@ use super::{MemoryTx, insert, limited};
 
 /// A key and what is known of it besides.
 #[derive(Clone)]
-pub(super) struct Row {
-    pub(super) key: Signed<ApiKeyRecord>,
-    pub(super) last_used_at: Option<Timestamp>,
+pub(crate) struct Row {
+    pub(crate) key: Signed<ApiKeyRecord>,
+    pub(crate) last_used_at: Option<Timestamp>,
 }
 
 impl ApiKeys for MemoryTx {

@@ -13,9 +13,9 @@ use super::{MemoryTx, insert, limited, refused};
 
 /// A credential with its secret fields in the order of their paths.
 #[derive(Clone)]
-pub(super) struct Row {
-    pub(super) credential: Signed<Credential>,
-    pub(super) secrets: BTreeMap<FieldPath, SecretField>,
+pub(crate) struct Row {
+    pub(crate) credential: Signed<Credential>,
+    pub(crate) secrets: BTreeMap<FieldPath, SecretField>,
 }
 
 impl Row {

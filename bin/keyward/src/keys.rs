@@ -1,0 +1,335 @@
+//! The keys of this installation: found, or in development generated once.
+
+mod generated;
+
+use std::fmt;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use keyward_crypto::{
+    FieldKey, FieldKeyError, KeyRing, KeyRingError, MacRing, SecretKeyError, SecretText,
+};
+use keyward_store_diesel::DatabaseUrl;
+use serde::Serialize;
+use zeroize::Zeroizing;
+
+use crate::cli::Output;
+use crate::exit::Failure;
+use crate::private_path::{self, Readers, SecretFileError};
+use crate::settings::{Mode, Name, Origin, SecretSource, Settings, SettingsError};
+use crate::terminal;
+
+use self::generated::Kept;
+
+/// Both key rings, and where they came from.
+pub(crate) struct KeyMaterial {
+    pub(crate) fields: KeyRing,
+    pub(crate) macs: MacRing,
+    pub(crate) fields_origin: KeyOrigin,
+    pub(crate) macs_origin: KeyOrigin,
+}
+
+/// Where a key came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum KeyOrigin {
+    /// A setting holds it.
+    Set(Origin),
+    /// A file that a setting names.
+    File(PathBuf),
+    /// A file that was generated in the data directory, now or by an earlier start.
+    Generated(PathBuf),
+}
+
+impl fmt::Display for KeyOrigin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Set(origin) => write!(f, "{origin}"),
+            Self::File(path) => write!(f, "the file {}", path.display()),
+            Self::Generated(path) => write!(f, "the generated file {}", path.display()),
+        }
+    }
+}
+
+impl KeyMaterial {
+    /// Finds the keys. In development, those that are missing are generated and told to `notices`.
+    ///
+    /// However many processes start at once, they end with the same keys. No key is generated
+    /// beside a database that exists already: its rows are under a key that is missing, and a new
+    /// one would hide that until nobody remembers the old.
+    pub(crate) fn obtain(
+        settings: &Settings,
+        database: &DatabaseUrl,
+        notices: &mut dyn Write,
+    ) -> Result<Self, KeyError> {
+        // Asked before the keys are looked for: another process that starts now makes the keys
+        // first, so whoever sees its database finds its keys too.
+        let database = database.sqlite_path().filter(|path| path.exists());
+
+        let (fields_text, macs_text) = (
+            find(settings, KeyKind::Field)?,
+            find(settings, KeyKind::Secret)?,
+        );
+        if settings.mode == Mode::Production {
+            refuse_missing(&[
+                (KeyKind::Field, fields_text.is_none()),
+                (KeyKind::Secret, macs_text.is_none()),
+            ])?;
+        }
+        let mut generated = Vec::new();
+        let mut or_generate = |kind: KeyKind, found: Option<Found>| match (found, database) {
+            (Some(found), _) => Ok(found),
+            (None, Some(database)) => Err(KeyError::Lost {
+                name: kind.name(),
+                key: kind.path(settings),
+                database: database.to_owned(),
+            }),
+            (None, None) => generate(settings, kind, &mut generated),
+        };
+        let fields_text = or_generate(KeyKind::Field, fields_text)?;
+        let macs_text = or_generate(KeyKind::Secret, macs_text)?;
+        announce(&generated, notices);
+
+        Ok(Self {
+            fields: parse_fields(&fields_text)?,
+            macs: parse_macs(&macs_text)?,
+            fields_origin: fields_text.origin,
+            macs_origin: macs_text.origin,
+        })
+    }
+}
+
+/// The key ring for fields if its setting or file exists. Nothing is generated.
+pub(crate) fn existing_fields(
+    settings: &Settings,
+) -> Result<Option<(KeyRing, KeyOrigin)>, KeyError> {
+    match find(settings, KeyKind::Field)? {
+        Some(found) => Ok(Some((parse_fields(&found)?, found.origin))),
+        None => Ok(None),
+    }
+}
+
+/// The key ring for MACs if its setting or file exists. Nothing is generated.
+pub(crate) fn existing_macs(
+    settings: &Settings,
+) -> Result<Option<(MacRing, KeyOrigin)>, KeyError> {
+    match find(settings, KeyKind::Secret)? {
+        Some(found) => Ok(Some((parse_macs(&found)?, found.origin))),
+        None => Ok(None),
+    }
+}
+
+/// Prints new keys in the form in which they are set. They are stored nowhere.
+pub(crate) fn print_new(output: Output) -> Result<(), Failure> {
+    let (field, secret) = (KeyKind::Field.new_key(), KeyKind::Secret.new_key());
+    let new = NewKeys { field_encryption_key: field.expose(), secret_key: secret.expose() };
+    let text = match output {
+        Output::Text => format!(
+            "{}={}\n{}={}\n",
+            Name::FieldEncryptionKey,
+            new.field_encryption_key,
+            Name::SecretKey,
+            new.secret_key
+        ),
+        Output::Json => serde_json::to_string_pretty(&new)
+            .map(|json| json + "\n")
+            .map_err(Failure::unavailable)?,
+    };
+    terminal::print(&Zeroizing::new(text))
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+struct NewKeys<'a> {
+    field_encryption_key: &'a str,
+    secret_key: &'a str,
+}
+
+/// Why there are no keys to work with: one paragraph that says what to do, without any key.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum KeyError {
+    #[error(
+        "KEYWARD_ENV is production, and {names} not set; production generates no keys, so run \
+         `keyward keys generate`, keep what it prints in a safe place, and set it, or name a file \
+         that holds it (mode 0600) with {name}_FILE"
+    )]
+    Missing { names: String, name: Name },
+    #[error(
+        "{} exists, but the key it was written under is missing: neither {name} is set, nor does \
+         {} exist; restore the key from your backup, or move the database away to start with a \
+         new one. No new key was generated, since it could not open what is stored",
+        database.display(),
+        key.display()
+    )]
+    Lost { name: Name, key: PathBuf, database: PathBuf },
+    #[error(transparent)]
+    Unreadable(#[from] SettingsError),
+    #[error("{name} cannot be taken from the data directory: {source}")]
+    GeneratedUnreadable { name: Name, source: SecretFileError },
+    #[error(
+        "cannot create {}: {source}; make the directory writable, choose another with DATA_DIR, \
+         or set {name}",
+        path.display()
+    )]
+    NotCreated { name: Name, path: PathBuf, source: std::io::Error },
+    #[error("{name} ({origin}) cannot be used: {problem}; run `keyward keys generate` for a new one")]
+    Unusable { name: Name, origin: KeyOrigin, problem: String },
+}
+
+impl From<KeyError> for Failure {
+    fn from(error: KeyError) -> Self {
+        Self::configuration(error)
+    }
+}
+
+/// The two kinds of keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum KeyKind {
+    Field,
+    Secret,
+}
+
+impl KeyKind {
+    pub(crate) fn name(self) -> Name {
+        match self {
+            Self::Field => Name::FieldEncryptionKey,
+            Self::Secret => Name::SecretKey,
+        }
+    }
+
+    pub(crate) fn source(self, settings: &Settings) -> Option<&SecretSource> {
+        match self {
+            Self::Field => settings.field_encryption_key.as_ref(),
+            Self::Secret => settings.secret_key.as_ref(),
+        }
+    }
+
+    /// Where development keeps a generated key.
+    pub(crate) fn path(self, settings: &Settings) -> PathBuf {
+        settings.data_dir.join(match self {
+            Self::Field => "field-encryption.key",
+            Self::Secret => "secret.key",
+        })
+    }
+
+    fn purpose(self) -> &'static str {
+        match self {
+            Self::Field => "encrypts stored credentials",
+            Self::Secret => "authenticates API keys and the audit log",
+        }
+    }
+
+    fn new_key(self) -> SecretText {
+        match self {
+            Self::Field => FieldKey::generate().expose(),
+            Self::Secret => MacRing::generate_secret(),
+        }
+    }
+}
+
+/// A key that was found, not yet understood.
+struct Found {
+    text: SecretText,
+    origin: KeyOrigin,
+}
+
+/// Looks where the setting points, and in development in the data directory.
+fn find(settings: &Settings, kind: KeyKind) -> Result<Option<Found>, KeyError> {
+    if let Some(source) = kind.source(settings) {
+        let origin = match source.file() {
+            Some(path) => KeyOrigin::File(path.to_owned()),
+            None => KeyOrigin::Set(source.origin().clone()),
+        };
+        return Ok(Some(Found { text: source.read()?, origin }));
+    }
+    if settings.mode == Mode::Production {
+        return Ok(None);
+    }
+    let path = kind.path(settings);
+    match private_path::read_secret(&path, Readers::Owner) {
+        Ok(text) => Ok(Some(Found { text, origin: KeyOrigin::Generated(path) })),
+        Err(SecretFileError::Missing { .. }) => Ok(None),
+        Err(source) => Err(KeyError::GeneratedUnreadable { name: kind.name(), source }),
+    }
+}
+
+fn refuse_missing(kinds: &[(KeyKind, bool)]) -> Result<(), KeyError> {
+    let missing: Vec<Name> =
+        kinds.iter().filter(|(_, missing)| *missing).map(|(kind, _)| kind.name()).collect();
+    let Some(first) = missing.first() else {
+        return Ok(());
+    };
+    let verb = if missing.len() == 1 { "is" } else { "are" };
+    let names: Vec<_> = missing.iter().map(Name::to_string).collect();
+    Err(KeyError::Missing { names: format!("{} {verb}", names.join(" and ")), name: *first })
+}
+
+/// Generates a key, unless another process was faster; then that one's key is taken.
+fn generate(
+    settings: &Settings,
+    kind: KeyKind,
+    generated: &mut Vec<(KeyKind, PathBuf)>,
+) -> Result<Found, KeyError> {
+    let path = kind.path(settings);
+    let key = kind.new_key();
+    let kept = generated::keep(&path, &key).map_err(|source| KeyError::NotCreated {
+        name: kind.name(),
+        path: path.clone(),
+        source,
+    })?;
+    let text = match kept {
+        Kept::Mine => {
+            generated.push((kind, path.clone()));
+            key
+        }
+        Kept::Theirs => read_generated(kind, &path)?,
+    };
+    Ok(Found { text, origin: KeyOrigin::Generated(path) })
+}
+
+fn read_generated(kind: KeyKind, path: &Path) -> Result<SecretText, KeyError> {
+    private_path::read_secret(path, Readers::Owner)
+        .map_err(|source| KeyError::GeneratedUnreadable { name: kind.name(), source })
+}
+
+fn announce(generated: &[(KeyKind, PathBuf)], notices: &mut dyn Write) {
+    if generated.is_empty() {
+        return;
+    }
+    let mut text = String::from("keyward: generated for development:\n");
+    for (kind, path) in generated {
+        text += &format!("  {}  ({} {})\n", path.display(), kind.name(), kind.purpose());
+    }
+    text += "Back these files up, apart from the database: without them, what is stored is lost.\n";
+    // The keys are in place; a closed standard error does not make them worse.
+    let _ = notices.write_all(text.as_bytes());
+}
+
+fn parse_fields(found: &Found) -> Result<KeyRing, KeyError> {
+    KeyRing::parse(found.text.expose()).map_err(|error| {
+        let problem = match error {
+            KeyRingError::Key { position, source: FieldKeyError::Malformed } => {
+                format!("key number {position} is not 44 characters of URL-safe base64")
+            }
+            KeyRingError::Key { position, source: FieldKeyError::Example } => {
+                format!("key number {position} is an example key, which anyone can look up")
+            }
+            KeyRingError::Duplicate { kid } => format!("the key with the id {kid} is in it twice"),
+            other => other.to_string(),
+        };
+        unusable(KeyKind::Field, found, problem)
+    })
+}
+
+fn parse_macs(found: &Found) -> Result<MacRing, KeyError> {
+    MacRing::parse(found.text.expose()).map_err(|error: SecretKeyError| {
+        // The texts of this error name the position and the rule, and nothing else.
+        unusable(KeyKind::Secret, found, error.to_string())
+    })
+}
+
+fn unusable(kind: KeyKind, found: &Found, problem: String) -> KeyError {
+    KeyError::Unusable { name: kind.name(), origin: found.origin.clone(), problem }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,243 @@
+//! Settings: defaults, then `keyward.toml` or the file of `--config`, then the environment.
+//!
+//! Loading understands every value or refuses to go on; nothing falls back to a default because it
+//! was misspelled. Secrets are located, and read only where they are needed.
+
+mod environment;
+mod error;
+mod file;
+mod layers;
+mod name;
+mod origin;
+mod secret;
+mod value;
+mod web_origin;
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use keyward_crypto::SecretText;
+use keyward_store_diesel::{DatabaseUrl, DatabaseUrlError};
+
+use crate::logging;
+use crate::network::Network;
+
+use self::environment::Environment;
+use self::layers::{Given, Layers};
+
+pub(crate) use self::error::SettingsError;
+pub(crate) use self::name::Name;
+pub(crate) use self::origin::Origin;
+pub(crate) use self::secret::SecretSource;
+
+/// Everything that can be set, understood but for the secrets.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    /// `KEYWARD_ENV`
+    pub(crate) mode: Mode,
+    /// `BIND`
+    pub(crate) bind: SocketAddr,
+    /// `DEBUG`
+    pub(crate) debug: bool,
+    /// `CORS_ALLOW_ALL_ORIGINS` and `CORS_ORIGINS`
+    pub(crate) cors: Cors,
+    /// `TRUSTED_PROXIES`
+    pub(crate) trusted_proxies: Vec<Network>,
+    /// `CREDENTIAL_SCOPE`
+    pub(crate) credential_scope: CredentialScope,
+    /// `LOG_FORMAT` and `LOG_LEVEL`
+    pub(crate) log: LogSettings,
+    /// `DATA_DIR`
+    pub(crate) data_dir: PathBuf,
+    /// `FIELD_ENCRYPTION_KEY` or its file
+    pub(crate) field_encryption_key: Option<SecretSource>,
+    /// `SECRET_KEY` or its file
+    pub(crate) secret_key: Option<SecretSource>,
+    /// `DATABASE_URL` or its file; see [`Settings::database_url`]
+    pub(crate) database_url: Option<SecretSource>,
+}
+
+/// What this installation is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// Missing keys are generated, and checks are advice.
+    Development,
+    /// Nothing is generated, and every blocking check must pass.
+    Production,
+}
+
+impl fmt::Display for Mode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Development => "development",
+            Self::Production => "production",
+        })
+    }
+}
+
+/// Which web pages may read answers.
+#[derive(Debug)]
+pub(crate) struct Cors {
+    pub(crate) allow_all: bool,
+    /// As browsers send them, or `*`.
+    pub(crate) origins: Vec<String>,
+}
+
+impl Cors {
+    /// Whether every web page may, by either setting.
+    pub(crate) fn is_open(&self) -> bool {
+        self.allow_all || self.origins.iter().any(|origin| origin == web_origin::ANY)
+    }
+}
+
+/// Who sees a credential.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CredentialScope {
+    /// Everyone with the right scope.
+    Global,
+    /// Its creator and administrators.
+    Owner,
+}
+
+/// What is logged, and how.
+#[derive(Debug)]
+pub(crate) struct LogSettings {
+    pub(crate) format: LogFormat,
+    /// Checked filter directives.
+    pub(crate) directives: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LogFormat {
+    Text,
+    Json,
+}
+
+impl Settings {
+    /// Reads `keyward.toml` or `config`, and the environment of the process.
+    pub(crate) fn load(config: Option<&Path>) -> Result<Self, SettingsError> {
+        Self::from_layers(&mut Layers::read(config, Environment::of_process()?)?)
+    }
+
+    /// Where the database is; in development, by default in the data directory.
+    pub(crate) fn database_url(&self) -> Result<DatabaseUrl, DatabaseUrlProblem> {
+        let text = match &self.database_url {
+            Some(source) => source.read()?,
+            None => self.default_database_url().ok_or(DatabaseUrlProblem::Missing)?,
+        };
+        Ok(DatabaseUrl::parse(text.expose().trim())?)
+    }
+
+    /// The database as it may be shown: scheme, host and name, no user and no password.
+    pub(crate) fn database_label(&self) -> String {
+        match self.database_url() {
+            Ok(url) => url.label(),
+            Err(_) => "no usable database".to_owned(),
+        }
+    }
+
+    fn default_database_url(&self) -> Option<SecretText> {
+        let url = || format!("sqlite://{}", self.data_dir.join("keyward.db").display());
+        (self.mode == Mode::Development).then(url).map(SecretText::new)
+    }
+
+    fn from_layers(layers: &mut Layers) -> Result<Self, SettingsError> {
+        let field_encryption_key = layers.take_secret(Name::FieldEncryptionKey)?;
+        let secret_key = layers.take_secret(Name::SecretKey)?;
+        let database_url = layers.take_secret(Name::DatabaseUrl)?;
+        let mut required = |name| {
+            // Each of these has a default, so the error cannot be seen.
+            layers.take(name).ok_or_else(|| SettingsError::Invalid {
+                name,
+                origin: Origin::Default(name),
+                problem: "is not set".to_owned(),
+            })
+        };
+        let (mode, bind) = (required(Name::KeywardEnv)?, required(Name::Bind)?);
+        let (debug, allow_all) = (required(Name::Debug)?, required(Name::CorsAllowAllOrigins)?);
+        let scope = required(Name::CredentialScope)?;
+        let (format, level) = (required(Name::LogFormat)?, required(Name::LogLevel)?);
+        let data_dir = required(Name::DataDir)?;
+        let (origins, proxies) = (layers.take(Name::CorsOrigins), layers.take(Name::TrustedProxies));
+
+        Ok(Self {
+            mode: mode.parsed(Mode::parse)?,
+            bind: bind.parsed(parse_bind)?,
+            debug: debug.boolean()?,
+            cors: Cors {
+                allow_all: allow_all.boolean()?,
+                origins: list(origins, web_origin::parse)?,
+            },
+            trusted_proxies: list(proxies, |text| {
+                text.parse().map_err(|error| format!("{error}"))
+            })?,
+            credential_scope: scope.parsed(CredentialScope::parse)?,
+            log: LogSettings {
+                format: format.parsed(LogFormat::parse)?,
+                directives: level
+                    .parsed(|text| logging::filter(text).map(|_| text.to_owned()))?,
+            },
+            data_dir: data_dir.text()?.into(),
+            field_encryption_key,
+            secret_key,
+            database_url,
+        })
+    }
+}
+
+/// Why there is no database to connect to. No text repeats the URL.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum DatabaseUrlProblem {
+    #[error("DATABASE_URL is not set")]
+    Missing,
+    #[error(transparent)]
+    Unreadable(#[from] SettingsError),
+    #[error("DATABASE_URL cannot be used: {0}")]
+    Refused(#[from] DatabaseUrlError),
+}
+
+impl Mode {
+    fn parse(text: &str) -> Result<Self, String> {
+        match text {
+            "development" => Ok(Self::Development),
+            "production" => Ok(Self::Production),
+            _ => Err("write development or production".to_owned()),
+        }
+    }
+}
+
+impl CredentialScope {
+    fn parse(text: &str) -> Result<Self, String> {
+        match text {
+            "global" => Ok(Self::Global),
+            "owner" => Ok(Self::Owner),
+            _ => Err("write global or owner".to_owned()),
+        }
+    }
+}
+
+impl LogFormat {
+    fn parse(text: &str) -> Result<Self, String> {
+        match text {
+            "text" => Ok(Self::Text),
+            "json" => Ok(Self::Json),
+            _ => Err("write text or json".to_owned()),
+        }
+    }
+}
+
+/// No host names: what a name resolves to would decide who can connect.
+fn parse_bind(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| "write an IP address and a port, such as 127.0.0.1:8080".to_owned())
+}
+
+fn list<T>(
+    given: Option<Given>,
+    parse: impl Fn(&str) -> Result<T, String>,
+) -> Result<Vec<T>, SettingsError> {
+    given.map_or_else(|| Ok(Vec::new()), |given| given.list(parse))
+}
+
+#[cfg(test)]
+mod tests;

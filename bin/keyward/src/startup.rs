@@ -1,0 +1,25 @@
+use keyward_store_diesel::DatabaseUrl;
+
+use crate::doctor;
+use crate::exit::Failure;
+use crate::keys::KeyMaterial;
+use crate::settings::{Mode, Settings};
+
+/// What a command needs before it may open the database.
+pub(crate) struct Prepared {
+    pub(crate) keys: KeyMaterial,
+    pub(crate) database: DatabaseUrl,
+}
+
+/// Finds the keys and the database. The database itself is not touched.
+///
+/// In production every blocking check must pass first, and nothing is created. In development
+/// missing keys are created, and that is said on standard error.
+pub(crate) fn prepare(settings: &Settings) -> Result<Prepared, Failure> {
+    if settings.mode == Mode::Production {
+        doctor::preflight(settings).refuse_failures()?;
+    }
+    let database = settings.database_url().map_err(Failure::configuration)?;
+    let keys = KeyMaterial::obtain(settings, &database, &mut std::io::stderr())?;
+    Ok(Prepared { keys, database })
+}

@@ -1,0 +1,87 @@
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use actix_web::http::header::ContentType;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::Problem;
+use crate::openapi::Shape;
+
+/// What a handler gives back, ready to be sent.
+pub(crate) struct Reply {
+    status: StatusCode,
+    body: Vec<u8>,
+}
+
+impl Reply {
+    fn json<T: Serialize>(status: StatusCode, value: &T) -> Result<Self, Problem> {
+        // Serialised here, on the blocking pool, and not on the reactor.
+        let body = serde_json::to_vec(value).map_err(|_| Problem::internal())?;
+        Ok(Self { status, body })
+    }
+
+    pub(crate) fn send(self) -> HttpResponse {
+        let mut response = HttpResponse::build(self.status);
+        if self.body.is_empty() {
+            return response.finish();
+        }
+        response.content_type(ContentType::json()).body(self.body)
+    }
+}
+
+/// A value that a handler can give back, with its status.
+pub(crate) trait Answer {
+    const STATUS: StatusCode;
+
+    fn shape() -> Option<Shape>;
+
+    fn reply(self) -> Result<Reply, Problem>;
+}
+
+/// 200.
+pub(crate) struct Found<T>(pub(crate) T);
+
+impl<T: Serialize + ToSchema> Answer for Found<T> {
+    const STATUS: StatusCode = StatusCode::OK;
+
+    fn shape() -> Option<Shape> {
+        Some(Shape::of::<T>())
+    }
+
+    fn reply(self) -> Result<Reply, Problem> {
+        Reply::json(Self::STATUS, &self.0)
+    }
+}
+
+/// 201.
+pub(crate) struct Created<T>(pub(crate) T);
+
+impl<T: Serialize + ToSchema> Answer for Created<T> {
+    const STATUS: StatusCode = StatusCode::CREATED;
+
+    fn shape() -> Option<Shape> {
+        Some(Shape::of::<T>())
+    }
+
+    fn reply(self) -> Result<Reply, Problem> {
+        Reply::json(Self::STATUS, &self.0)
+    }
+}
+
+/// 204.
+pub(crate) struct Done;
+
+impl Answer for Done {
+    const STATUS: StatusCode = StatusCode::NO_CONTENT;
+
+    fn shape() -> Option<Shape> {
+        None
+    }
+
+    fn reply(self) -> Result<Reply, Problem> {
+        Ok(Reply {
+            status: Self::STATUS,
+            body: Vec::new(),
+        })
+    }
+}

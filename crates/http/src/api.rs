@@ -1,0 +1,160 @@
+use std::sync::Arc;
+
+use actix_web::http::Method;
+use actix_web::http::header::AUTHORIZATION;
+use actix_web::{HttpMessage as _, HttpRequest, HttpResponse, Resource, web};
+use keyward_crypto::ApiKey;
+use zeroize::Zeroizing;
+
+use crate::call::Call;
+use crate::edge::RequestId;
+use crate::endpoint::{Endpoint, Run};
+use crate::services::{ApiStore, Services};
+use crate::{Problem, body, docs, health, openapi, routes};
+
+/// The whole API over one store. Clones share it.
+pub struct Api<S> {
+    services: Arc<Services<S>>,
+    endpoints: Arc<Vec<Endpoint<S>>>,
+    document: Arc<utoipa::openapi::OpenApi>,
+}
+
+impl<S> Clone for Api<S> {
+    fn clone(&self) -> Self {
+        Self {
+            services: Arc::clone(&self.services),
+            endpoints: Arc::clone(&self.endpoints),
+            document: Arc::clone(&self.document),
+        }
+    }
+}
+
+#[expect(
+    private_bounds,
+    reason = "an alias for the repositories that Services asks for"
+)]
+impl<S: ApiStore> Api<S> {
+    /// An API over `services`.
+    #[must_use]
+    pub fn new(services: Services<S>) -> Self {
+        let endpoints = routes::all();
+        let document = openapi::document(&endpoints);
+        Self {
+            services: Arc::new(services),
+            endpoints: Arc::new(endpoints),
+            document: Arc::new(document),
+        }
+    }
+
+    /// Mounts everything: `/api/v1`, `/health`, `/openapi.json` and `/docs`, and an answer for
+    /// every other path.
+    pub fn mount(&self, config: &mut web::ServiceConfig) {
+        config.configure(|config| self.mount_routes(config));
+        config.configure(|config| health::mount(&self.services, config));
+        config.configure(|config| docs::mount(&self.document, config));
+        config.default_service(web::to(async || {
+            Err::<HttpResponse, _>(Problem::not_found())
+        }));
+    }
+
+    /// Mounts the routes below `/api/v1` alone.
+    pub fn mount_routes(&self, config: &mut web::ServiceConfig) {
+        for path in routes::paths(&self.endpoints) {
+            config.service(self.resource(path));
+        }
+    }
+
+    /// The OpenAPI 3.1 document.
+    #[must_use]
+    pub fn openapi(&self) -> &utoipa::openapi::OpenApi {
+        &self.document
+    }
+
+    fn resource(&self, path: &'static str) -> Resource {
+        let full = format!("{PREFIX}{path}");
+        let mut resource = web::resource([full.clone(), format!("{full}/")]);
+        let mut methods = Vec::new();
+        for endpoint in self.endpoints.iter().filter(|known| known.path == path) {
+            let (services, run) = (Arc::clone(&self.services), Arc::clone(&endpoint.run));
+            methods.push(endpoint.method.to_string());
+            resource = resource.route(web::method(endpoint.method.clone()).to(
+                move |request: HttpRequest, payload: web::Payload| {
+                    let (services, run) = (Arc::clone(&services), Arc::clone(&run));
+                    async move { answer(&request, payload, services, run).await }
+                },
+            ));
+        }
+        let allow = methods.join(", ");
+        resource.default_service(web::to(move || {
+            let problem = Problem::method_not_allowed(allow.clone());
+            async { Err::<HttpResponse, _>(problem) }
+        }))
+    }
+}
+
+/// The one crossing from async to sync: whatever a request asks for runs in one call on the
+/// blocking pool, authentication included. It runs to its end even when the client goes away.
+async fn answer<S: ApiStore>(
+    request: &HttpRequest,
+    payload: web::Payload,
+    services: Arc<Services<S>>,
+    run: Arc<Run<S>>,
+) -> Result<HttpResponse, Problem> {
+    // Before the body, so that nobody without the form of a key makes us read one.
+    let key = bearer(request).ok_or_else(Problem::unauthenticated)?;
+    let body = match *request.method() {
+        Method::GET => Zeroizing::default(),
+        _ => body::read(request, payload).await?,
+    };
+    let call = call(request, key, body)?;
+    match web::block(move || run(&services, call)).await {
+        Ok(outcome) => outcome.map(crate::answer::Reply::send),
+        Err(_panicked) => Err(Problem::internal()),
+    }
+}
+
+fn call(request: &HttpRequest, key: ApiKey, body: Zeroizing<Vec<u8>>) -> Result<Call, Problem> {
+    let parameters = request.match_info().iter();
+    let mut names = request.headers().get_all(IDEMPOTENCY_KEY);
+    let idempotency_key = match (names.next(), names.next()) {
+        (None, _) => None,
+        (Some(only), None) => only.to_str().map(str::to_owned).map(Some).map_err(|_| {
+            Problem::malformed("Idempotency-Key: expected printable ASCII characters")
+        })?,
+        _ => return Err(Problem::malformed("Idempotency-Key may be given once")),
+    };
+    Ok(Call {
+        key,
+        operation: format!(
+            "{} {}",
+            request.method(),
+            request.path().trim_end_matches('/')
+        ),
+        path: parameters.map(|(_, value)| value.to_owned()).collect(),
+        query: request.query_string().to_owned(),
+        body,
+        idempotency_key,
+        request_id: request
+            .extensions()
+            .get::<RequestId>()
+            .map(|id| id.as_str().to_owned()),
+    })
+}
+
+/// The key that the request presents, if there is exactly one and its checksum is right.
+fn bearer(request: &HttpRequest) -> Option<ApiKey> {
+    let mut presented = request.headers().get_all(AUTHORIZATION);
+    let (Some(only), None) = (presented.next(), presented.next()) else {
+        return None;
+    };
+    // The scheme's name is case-insensitive (RFC 9110 §11.1).
+    let (scheme, key) = only.to_str().ok()?.split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("Bearer") {
+        return None;
+    }
+    ApiKey::parse(key.trim_start_matches(' ')).ok()
+}
+
+/// What all paths of the API start with.
+pub(crate) const PREFIX: &str = "/api/v1";
+const IDEMPOTENCY_KEY: &str = "Idempotency-Key";

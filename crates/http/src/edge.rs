@@ -1,0 +1,137 @@
+use std::time::Instant;
+
+use actix_web::body::{BoxBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use actix_web::middleware::Next;
+use actix_web::{Error, HttpMessage as _};
+use keyward_core::Id;
+
+use crate::Problem;
+
+/// What every answer gets, whoever gives it: a request id, headers that keep browsers and caches
+/// from doing what they should not, a problem document in place of a bare error, and a log line.
+///
+/// Wrap the application with it: `App::new().wrap(from_fn(edge))`.
+///
+/// # Errors
+///
+/// None of its own: errors of the service become answers here.
+pub async fn edge(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let started = Instant::now();
+    let id = RequestId::of(request.headers());
+    request.extensions_mut().insert(id.clone());
+    let response = next.call(request).await?.map_into_boxed_body();
+    let mut response = with_problem(response);
+    let headers = response.headers_mut();
+    if let Ok(value) = HeaderValue::from_str(id.as_str()) {
+        headers.insert(X_REQUEST_ID, value);
+    }
+    for (name, value) in SECURITY_HEADERS {
+        if !headers.contains_key(&name) {
+            headers.insert(name, value);
+        }
+    }
+    log(&response, &id, started);
+    Ok(response)
+}
+
+/// Names one request in the log, in the audit log, and in the answer.
+#[derive(Clone, Debug)]
+pub(crate) struct RequestId(String);
+
+impl RequestId {
+    /// The id that the client sent, if it is harmless; else a new one.
+    fn of(headers: &HeaderMap) -> Self {
+        let sent = headers.get(X_REQUEST_ID).and_then(|id| id.to_str().ok());
+        let harmless = |id: &&str| {
+            (1..=64).contains(&id.len())
+                && id
+                    .bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
+                // A key sent in the wrong header must not end up in logs.
+                && !id.contains("kw_")
+        };
+        Self(
+            sent.filter(harmless)
+                .map_or_else(|| Id::<Self>::generate().to_string(), str::to_owned),
+        )
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Errors that actix answers by itself, such as a path that is not UTF-8, get a body too.
+fn with_problem(response: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBody> {
+    let status = response.status();
+    let has_body = response.headers().contains_key(header::CONTENT_TYPE);
+    if has_body || !(status.is_client_error() || status.is_server_error()) {
+        return response;
+    }
+    let problem = if status.is_client_error() {
+        Problem::malformed("the request is not one that this server understands")
+    } else {
+        Problem::internal()
+    };
+    let (request, _) = response.into_parts();
+    let mut answer = actix_web::ResponseError::error_response(&problem);
+    *answer.status_mut() = status;
+    ServiceResponse::new(request, answer)
+}
+
+fn log(response: &ServiceResponse<BoxBody>, id: &RequestId, started: Instant) {
+    let request = response.request();
+    let status = response.status();
+    // The pattern and not the path: what a client puts into a path is not ours to keep.
+    let pattern = request.match_pattern();
+    let route = pattern.as_deref().unwrap_or("unmatched");
+    let micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+    macro_rules! line {
+        ($level:ident) => {
+            tracing::$level!(
+                method = %request.method(),
+                route,
+                status = status.as_u16(),
+                micros,
+                request_id = id.as_str(),
+                "answered"
+            )
+        };
+    }
+    if status.is_server_error() {
+        line!(error);
+    } else if status.is_client_error() || !request.method().is_safe() {
+        line!(info);
+    } else {
+        line!(debug);
+    }
+}
+
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Secrets may be in any answer, so none is cached; nothing here is meant to be framed or run.
+const SECURITY_HEADERS: [(HeaderName, HeaderValue); 6] = [
+    (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    (
+        header::CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"),
+    ),
+    (
+        header::REFERRER_POLICY,
+        HeaderValue::from_static("no-referrer"),
+    ),
+    (
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    ),
+    (header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
+    (
+        HeaderName::from_static("cross-origin-resource-policy"),
+        HeaderValue::from_static("same-origin"),
+    ),
+];

@@ -1,0 +1,52 @@
+use std::sync::Arc;
+
+use actix_web::http::Method;
+use keyward_auth::{Permit, RequiredScope, Scope};
+
+use crate::Problem;
+use crate::answer::{Answer, Reply};
+use crate::call::Call;
+use crate::input::Input;
+use crate::openapi::OperationDoc;
+use crate::services::{ApiStore, Services};
+
+/// One method on one path, with all that the router, the OpenAPI document and the tests need.
+pub(crate) struct Endpoint<S> {
+    pub(crate) method: Method,
+    /// Below `/api/v1`, with parameters as `{name}`.
+    pub(crate) path: &'static str,
+    /// What the key has to have; `None` for any valid key.
+    pub(crate) scope: Option<Scope>,
+    pub(crate) doc: OperationDoc,
+    pub(crate) run: Arc<Run<S>>,
+}
+
+/// Authenticates, checks the scope, reads the input, calls the handler, writes the answer.
+pub(crate) type Run<S> = dyn Fn(&Services<S>, Call) -> Result<Reply, Problem> + Send + Sync;
+
+impl<S: ApiStore> Endpoint<S> {
+    /// Declares a route. The scope that it asks for is the type of the handler's permit; there is
+    /// no way to leave it out.
+    pub(crate) fn new<Needed: RequiredScope, In: Input + 'static, Out: Answer + 'static>(
+        method: Method,
+        path: &'static str,
+        summary: &'static str,
+        handler: fn(&Services<S>, &Permit<Needed>, In) -> Result<Out, Problem>,
+    ) -> Self {
+        let mut doc = OperationDoc::new(summary, Out::STATUS, Out::shape());
+        In::describe(&mut doc);
+        Self {
+            method,
+            path,
+            scope: Needed::SCOPE,
+            doc,
+            run: Arc::new(move |services, call| {
+                let mut principal = services.authenticate.principal(&call.key)?;
+                principal.request.clone_from(&call.request_id);
+                let permit = principal.permit::<Needed>()?;
+                let input = In::read(&call, &services.macs)?;
+                handler(services, &permit, input)?.reply()
+            }),
+        }
+    }
+}

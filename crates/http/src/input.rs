@@ -1,0 +1,242 @@
+use std::fmt::Display;
+use std::str::FromStr;
+
+use keyward_auth::Idempotency;
+use keyward_core::Id;
+use keyward_crypto::{ApiKeyId, MacRing};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use utoipa::ToSchema;
+
+use crate::Problem;
+use crate::body;
+use crate::call::Call;
+use crate::openapi::{OperationDoc, Shape};
+use crate::problem::FieldError;
+
+/// Something that a handler reads from a request.
+pub(crate) trait Input: Sized {
+    fn read(call: &Call, macs: &MacRing) -> Result<Self, Problem>;
+
+    fn describe(doc: &mut OperationDoc);
+}
+
+impl Input for () {
+    fn read(_: &Call, _: &MacRing) -> Result<Self, Problem> {
+        Ok(())
+    }
+
+    fn describe(_: &mut OperationDoc) {}
+}
+
+impl<A: Input, B: Input> Input for (A, B) {
+    fn read(call: &Call, macs: &MacRing) -> Result<Self, Problem> {
+        Ok((A::read(call, macs)?, B::read(call, macs)?))
+    }
+
+    fn describe(doc: &mut OperationDoc) {
+        A::describe(doc);
+        B::describe(doc);
+    }
+}
+
+impl<A: Input, B: Input, C: Input> Input for (A, B, C) {
+    fn read(call: &Call, macs: &MacRing) -> Result<Self, Problem> {
+        Ok((
+            A::read(call, macs)?,
+            B::read(call, macs)?,
+            C::read(call, macs)?,
+        ))
+    }
+
+    fn describe(doc: &mut OperationDoc) {
+        A::describe(doc);
+        B::describe(doc);
+        C::describe(doc);
+    }
+}
+
+/// The JSON body.
+pub(crate) struct Body<T>(pub(crate) T);
+
+impl<T: DeserializeOwned + ToSchema> Input for Body<T> {
+    fn read(call: &Call, _: &MacRing) -> Result<Self, Problem> {
+        body::parse(&call.body).map(Self)
+    }
+
+    fn describe(doc: &mut OperationDoc) {
+        doc.body = Some(Shape::of::<T>());
+    }
+}
+
+/// The attempt that the client named with `Idempotency-Key`.
+pub(crate) struct Attempt(pub(crate) Option<Idempotency>);
+
+impl Input for Attempt {
+    fn read(call: &Call, macs: &MacRing) -> Result<Self, Problem> {
+        call.attempt(macs).map(Self)
+    }
+
+    fn describe(doc: &mut OperationDoc) {
+        doc.idempotent = true;
+    }
+}
+
+/// The first parameter of the path. What is no id cannot be the id of anything, so it is 404.
+pub(crate) struct At<T>(pub(crate) T);
+
+impl<T: PathValue> Input for At<T> {
+    fn read(call: &Call, _: &MacRing) -> Result<Self, Problem> {
+        path_value(call, 0).map(Self)
+    }
+
+    fn describe(doc: &mut OperationDoc) {
+        doc.path.push(T::FORMAT);
+    }
+}
+
+/// The second parameter of the path.
+pub(crate) struct Within<T>(pub(crate) T);
+
+impl<T: PathValue> Input for Within<T> {
+    fn read(call: &Call, _: &MacRing) -> Result<Self, Problem> {
+        path_value(call, 1).map(Self)
+    }
+
+    fn describe(doc: &mut OperationDoc) {
+        doc.path.push(T::FORMAT);
+    }
+}
+
+fn path_value<T: PathValue>(call: &Call, place: usize) -> Result<T, Problem> {
+    call.path
+        .get(place)
+        .and_then(|text| T::parse_path(text))
+        .ok_or_else(Problem::not_found)
+}
+
+/// A value that can stand in a path.
+pub(crate) trait PathValue: Sized {
+    /// What the OpenAPI document says of it.
+    const FORMAT: &'static str;
+
+    fn parse_path(text: &str) -> Option<Self>;
+}
+
+impl<Of> PathValue for Id<Of> {
+    const FORMAT: &'static str = "uuid";
+
+    fn parse_path(text: &str) -> Option<Self> {
+        Self::parse(text).ok()
+    }
+}
+
+impl PathValue for ApiKeyId {
+    const FORMAT: &'static str = "key-id";
+
+    fn parse_path(text: &str) -> Option<Self> {
+        Self::parse(text)
+    }
+}
+
+/// `?limit=` and `?cursor=` of a list.
+pub(crate) struct Page<Cursor> {
+    pub(crate) limit: usize,
+    pub(crate) after: Option<Cursor>,
+}
+
+impl<Cursor> Page<Cursor> {
+    /// One more than asked for, to see whether there is a next page.
+    pub(crate) fn fetch(&self) -> i64 {
+        i64::try_from(self.limit)
+            .unwrap_or(i64::MAX)
+            .saturating_add(1)
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawPage {
+    limit: Option<String>,
+    cursor: Option<String>,
+}
+
+impl<Cursor: FromStr> Input for Page<Cursor> {
+    fn read(call: &Call, _: &MacRing) -> Result<Self, Problem> {
+        let raw = actix_web::web::Query::<RawPage>::from_query(&call.query)
+            .map_err(|_| Problem::malformed("the query may have `limit` and `cursor`, once each"))?
+            .into_inner();
+        let limit = match raw.limit.as_deref().map(usize::from_str) {
+            None => DEFAULT_LIMIT,
+            Some(Ok(limit)) if (1..=MAX_LIMIT).contains(&limit) => limit,
+            Some(_) => {
+                return Err(Problem::invalid(vec![FieldError::new(
+                    "limit",
+                    "expected a number from 1 to 200",
+                )]));
+            }
+        };
+        let after = raw.cursor.as_deref().map(Cursor::from_str).transpose();
+        let after = after.map_err(|_| {
+            Problem::invalid(vec![FieldError::new(
+                "cursor",
+                "expected the `next` of an earlier page",
+            )])
+        })?;
+        Ok(Self { limit, after })
+    }
+
+    fn describe(doc: &mut OperationDoc) {
+        doc.paged = true;
+    }
+}
+
+/// One page of a list.
+#[derive(serde::Serialize, ToSchema)]
+pub(crate) struct Listing<T> {
+    items: Vec<T>,
+    /// The cursor of the next page; null on the last.
+    next: Option<String>,
+}
+
+impl<T> Listing<T> {
+    /// Cuts what was fetched to the page, and names the next one after its last item.
+    pub(crate) fn cut<C>(
+        page: &Page<C>,
+        mut items: Vec<T>,
+        cursor: impl FnOnce(&T) -> String,
+    ) -> Self
+    where
+        C: FromStr,
+    {
+        let more = items.len() > page.limit;
+        items.truncate(page.limit);
+        let next = items.last().filter(|_| more).map(cursor);
+        Self { items, next }
+    }
+}
+
+/// An id as a cursor.
+pub(crate) struct IdCursor<Of>(pub(crate) Id<Of>);
+
+impl<Of> FromStr for IdCursor<Of> {
+    type Err = Problem;
+
+    fn from_str(text: &str) -> Result<Self, Problem> {
+        Id::parse(text).map(Self).map_err(|_| Problem::not_found())
+    }
+}
+
+/// Parses a field of a body, and names it when it is not valid.
+pub(crate) fn field<T, E: Display>(
+    name: &str,
+    parsed: Result<T, E>,
+    errors: &mut Vec<FieldError>,
+) -> Option<T> {
+    parsed
+        .map_err(|error| errors.push(FieldError::new(name, error)))
+        .ok()
+}
+
+const DEFAULT_LIMIT: usize = 50;
+const MAX_LIMIT: usize = 200;

@@ -1,0 +1,286 @@
+use actix_web::http::{Method, StatusCode};
+use keyward_auth::Scope;
+use utoipa::openapi::content::ContentBuilder;
+use utoipa::openapi::path::{
+    HttpMethod, Operation, OperationBuilder, Parameter, ParameterBuilder, ParameterIn,
+};
+use utoipa::openapi::request_body::RequestBodyBuilder;
+use utoipa::openapi::schema::{ComponentsBuilder, ObjectBuilder, Schema, Type};
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::{
+    InfoBuilder, OpenApi, OpenApiBuilder, Paths, Ref, RefOr, Required, ResponseBuilder,
+};
+use utoipa::ToSchema;
+
+use crate::api::PREFIX;
+use crate::endpoint::Endpoint;
+use crate::routes::schemas::Problem;
+
+/// What the document says of one operation.
+pub(crate) struct OperationDoc {
+    summary: &'static str,
+    status: StatusCode,
+    answer: Option<Shape>,
+    pub(crate) body: Option<Shape>,
+    /// The formats of the path's parameters, in order.
+    pub(crate) path: Vec<&'static str>,
+    pub(crate) paged: bool,
+    pub(crate) idempotent: bool,
+}
+
+impl OperationDoc {
+    pub(crate) fn new(summary: &'static str, status: StatusCode, answer: Option<Shape>) -> Self {
+        Self {
+            summary,
+            status,
+            answer,
+            body: None,
+            path: Vec::new(),
+            paged: false,
+            idempotent: false,
+        }
+    }
+}
+
+/// A JSON schema with all that it refers to.
+pub(crate) struct Shape {
+    name: String,
+    schemas: Vec<(String, RefOr<Schema>)>,
+}
+
+impl Shape {
+    pub(crate) fn of<T: ToSchema>() -> Self {
+        let name = T::name().into_owned();
+        let mut schemas = vec![(name.clone(), T::schema())];
+        T::schemas(&mut schemas);
+        Self { name, schemas }
+    }
+
+    fn reference(&self) -> RefOr<Schema> {
+        Ref::from_schema_name(&self.name).into()
+    }
+}
+
+/// The OpenAPI 3.1 document of these endpoints.
+pub(crate) fn document<S>(endpoints: &[Endpoint<S>]) -> OpenApi {
+    let mut paths = Paths::new();
+    let mut components = ComponentsBuilder::new().security_scheme(
+        SECURITY,
+        SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)),
+    );
+    components = components.schemas_from_iter(Shape::of::<Problem>().schemas);
+    for endpoint in endpoints {
+        let shapes = [&endpoint.doc.body, &endpoint.doc.answer];
+        for shape in shapes.into_iter().flatten() {
+            components = components.schemas_from_iter(shape.schemas.clone());
+        }
+        let path = format!("{PREFIX}{}", endpoint.path);
+        paths.add_path_operation(
+            path,
+            vec![http_method(&endpoint.method)],
+            operation(endpoint),
+        );
+    }
+    let info = InfoBuilder::new()
+        .title("Keyward")
+        .version(env!("CARGO_PKG_VERSION"))
+        .description(Some(DESCRIPTION))
+        .build();
+    OpenApiBuilder::new()
+        .info(info)
+        .paths(paths)
+        .components(Some(components.build()))
+        .build()
+}
+
+fn operation<S>(endpoint: &Endpoint<S>) -> Operation {
+    let doc = &endpoint.doc;
+    let mut operation = OperationBuilder::new()
+        .tag(tag(endpoint.path))
+        .operation_id(Some(operation_id(endpoint)))
+        .summary(Some(doc.summary))
+        .description(Some(needs(endpoint.scope)))
+        .security(SecurityRequirement::new(SECURITY, [] as [&str; 0]));
+    for parameter in parameters(endpoint) {
+        operation = operation.parameter(parameter);
+    }
+    if let Some(body) = &doc.body {
+        let content = ContentBuilder::new().schema(Some(body.reference())).build();
+        let body = RequestBodyBuilder::new()
+            .content("application/json", content)
+            .required(Some(Required::True));
+        operation = operation.request_body(Some(body.build()));
+    }
+    let mut success = ResponseBuilder::new().description("Success");
+    if let Some(answer) = &doc.answer {
+        let content = ContentBuilder::new()
+            .schema(Some(answer.reference()))
+            .build();
+        success = success.content("application/json", content);
+    }
+    operation = operation.response(doc.status.as_str(), success.build());
+    for (status, description) in failures(endpoint) {
+        let content = ContentBuilder::new()
+            .schema(Some(Ref::from_schema_name("Problem")))
+            .build();
+        let response = ResponseBuilder::new()
+            .description(description)
+            .content("application/problem+json", content)
+            .build();
+        operation = operation.response(status, response);
+    }
+    operation.build()
+}
+
+fn needs(scope: Option<Scope>) -> String {
+    scope.map_or_else(
+        || "Any valid key.".to_owned(),
+        |scope| format!("Needs the scope `{scope}`."),
+    )
+}
+
+fn parameters<S>(endpoint: &Endpoint<S>) -> Vec<Parameter> {
+    let names = endpoint
+        .path
+        .split('/')
+        .filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
+    let in_path = names.zip(&endpoint.doc.path).map(|(name, format)| {
+        let schema = match *format {
+            "uuid" => ObjectBuilder::new().schema_type(Type::String).format(Some(
+                utoipa::openapi::SchemaFormat::Custom("uuid".to_owned()),
+            )),
+            _ => ObjectBuilder::new()
+                .schema_type(Type::String)
+                .pattern(Some("^[0-9A-Za-z]{16}$")),
+        };
+        parameter(name, ParameterIn::Path, Required::True, schema, "")
+    });
+    let mut all: Vec<_> = in_path.collect();
+    if endpoint.doc.paged {
+        let limit = ObjectBuilder::new()
+            .schema_type(Type::Integer)
+            .minimum(Some(1))
+            .maximum(Some(200));
+        let cursor = ObjectBuilder::new().schema_type(Type::String);
+        let (query, optional) = (ParameterIn::Query, Required::False);
+        all.push(parameter(
+            "limit",
+            query.clone(),
+            optional.clone(),
+            limit,
+            "Items per page, 50 if not given.",
+        ));
+        all.push(parameter(
+            "cursor",
+            query,
+            optional,
+            cursor,
+            "The `next` of the page before.",
+        ));
+    }
+    if endpoint.doc.idempotent {
+        let schema = ObjectBuilder::new()
+            .schema_type(Type::String)
+            .min_length(Some(1))
+            .max_length(Some(255));
+        all.push(parameter(
+            "Idempotency-Key",
+            ParameterIn::Header,
+            Required::False,
+            schema,
+            IDEMPOTENCY,
+        ));
+    }
+    all
+}
+
+fn parameter(
+    name: &str,
+    place: ParameterIn,
+    required: Required,
+    schema: ObjectBuilder,
+    description: &str,
+) -> Parameter {
+    ParameterBuilder::new()
+        .name(name)
+        .parameter_in(place)
+        .required(required)
+        .description((!description.is_empty()).then_some(description))
+        .schema(Some(schema.build()))
+        .build()
+}
+
+/// What can go wrong, by what the endpoint takes.
+fn failures<S>(endpoint: &Endpoint<S>) -> Vec<(&'static str, &'static str)> {
+    let doc = &endpoint.doc;
+    let has_body = doc.body.is_some();
+    let creates = doc.idempotent;
+    let all = [
+        ("400", "Malformed", has_body || doc.paged || creates),
+        ("401", "No valid key", true),
+        (
+            "403",
+            "A scope is missing, or the key would be too strong",
+            endpoint.scope.is_some() || creates,
+        ),
+        (
+            "404",
+            "No such thing",
+            !doc.path.is_empty() || endpoint.path.ends_with("batch-delete"),
+        ),
+        (
+            "408",
+            "The body took too long to arrive",
+            endpoint.method != Method::GET,
+        ),
+        (
+            "409",
+            "In conflict with the present state",
+            endpoint.method != Method::GET,
+        ),
+        (
+            "413",
+            "The body is too large",
+            endpoint.method != Method::GET,
+        ),
+        (
+            "415",
+            "The body is not JSON",
+            endpoint.method != Method::GET,
+        ),
+        ("422", "Some fields are not valid", has_body || doc.paged),
+        ("500", "Keyward failed; the log says more", true),
+        ("503", "The storage is unavailable; try again", true),
+    ];
+    all.into_iter()
+        .filter_map(|(status, description, can)| can.then_some((status, description)))
+        .collect()
+}
+
+fn tag(path: &str) -> &str {
+    path.split('/').nth(1).unwrap_or_default()
+}
+
+fn operation_id<S>(endpoint: &Endpoint<S>) -> String {
+    let mut id = endpoint.method.as_str().to_ascii_lowercase();
+    for part in endpoint.path.split('/').filter(|part| !part.is_empty()) {
+        id.push('_');
+        id.push_str(&part.replace(['{', '}'], "").replace('-', "_"));
+    }
+    id
+}
+
+fn http_method(method: &Method) -> HttpMethod {
+    match method.as_str() {
+        "POST" => HttpMethod::Post,
+        "PATCH" => HttpMethod::Patch,
+        "DELETE" => HttpMethod::Delete,
+        _ => HttpMethod::Get,
+    }
+}
+
+const SECURITY: &str = "api_key";
+const DESCRIPTION: &str = "Keeps the keys of an AI-agent platform. Every operation takes an API key as a bearer token. \
+    Errors are problem documents (RFC 9457). A trailing slash is accepted everywhere.";
+const IDEMPOTENCY: &str = "Names this attempt. A repeat within 24 hours gives the first answer again, except for what is \
+    shown only once; the same key with another request is a conflict.";

@@ -1,0 +1,36 @@
+//! The list of all routes: one file a resource.
+
+mod audit;
+mod credentials;
+mod keys;
+mod me;
+pub(crate) mod schemas;
+mod users;
+
+use crate::endpoint::Endpoint;
+use crate::services::ApiStore;
+
+/// Every route below `/api/v1`. Where two paths could match, the fixed one stands first.
+pub(crate) fn all<S: ApiStore>() -> Vec<Endpoint<S>> {
+    [
+        me::endpoints(),
+        keys::endpoints(),
+        users::endpoints(),
+        credentials::endpoints(),
+        audit::endpoints(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+/// The paths of the routes, each once, in order.
+pub(crate) fn paths<S>(endpoints: &[Endpoint<S>]) -> Vec<&'static str> {
+    let mut paths: Vec<&'static str> = Vec::new();
+    for endpoint in endpoints {
+        if !paths.contains(&endpoint.path) {
+            paths.push(endpoint.path);
+        }
+    }
+    paths
+}
