@@ -26,9 +26,7 @@ impl<S: Store<Tx: AuditEvents>> VerifyAudit<S> {
         let mut walk = Walk::new(&self.macs, anchor);
         loop {
             let after = walk.last_seq;
-            let page: Vec<Record> = self
-                .store
-                .lookup(|tx| tx.audit_events_after(after, PAGE))?;
+            let page: Vec<Record> = self.store.lookup(|tx| tx.audit_events_after(after, PAGE))?;
             if page.is_empty() {
                 break;
             }

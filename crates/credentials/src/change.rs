@@ -221,11 +221,10 @@ impl Open {
         let length = text.chars().count();
         match self {
             Self::OneOf(words) if !words.contains(&text) => Some(Problem::NotOneOf),
-            Self::OneOf(_) => None,
             Self::Url => (text.len() > 2_048 || !is_base_url(text)).then_some(Problem::Url),
             Self::Text if !(1..=255).contains(&length) => Some(Problem::Length),
             Self::Text if text.chars().any(char::is_control) => Some(Problem::Character),
-            Self::Text => None,
+            Self::Text | Self::OneOf(_) => None,
         }
     }
 }

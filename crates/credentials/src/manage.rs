@@ -327,9 +327,8 @@ impl Unchangeable {
         ];
         let problems: Vec<_> = differs
             .into_iter()
-            .filter_map(|(name, differs)| {
-                differs.then(|| FieldProblem::new(name, Problem::ReadOnly))
-            })
+            .filter(|(_, differs)| *differs)
+            .map(|(name, _)| FieldProblem::new(name, Problem::ReadOnly))
             .collect();
         if problems.is_empty() {
             Ok(())

@@ -21,6 +21,10 @@ pub(crate) struct Endpoint<S> {
     pub(crate) run: Arc<Run<S>>,
 }
 
+/// What a route does: plain values in, plain values out.
+pub(crate) type Handler<S, Needed, In, Out> =
+    fn(&Services<S>, &Permit<Needed>, In) -> Result<Out, Problem>;
+
 /// Authenticates, checks the scope, reads the input, calls the handler, writes the answer.
 pub(crate) type Run<S> = dyn Fn(&Services<S>, Call) -> Result<Reply, Problem> + Send + Sync;
 
@@ -31,7 +35,7 @@ impl<S: ApiStore> Endpoint<S> {
         method: Method,
         path: &'static str,
         summary: &'static str,
-        handler: fn(&Services<S>, &Permit<Needed>, In) -> Result<Out, Problem>,
+        handler: Handler<S, Needed, In, Out>,
     ) -> Self {
         let mut doc = OperationDoc::new(summary, Out::STATUS, Out::shape());
         In::describe(&mut doc);

@@ -202,15 +202,13 @@ pub(crate) struct Listing<T> {
 impl<T> Listing<T> {
     /// Cuts what was fetched to the page, and names the next one after its last item.
     pub(crate) fn cut<C>(
-        page: &Page<C>,
+        page: Page<C>,
         mut items: Vec<T>,
         cursor: impl FnOnce(&T) -> String,
-    ) -> Self
-    where
-        C: FromStr,
-    {
-        let more = items.len() > page.limit;
-        items.truncate(page.limit);
+    ) -> Self {
+        let Page { limit, .. } = page;
+        let more = items.len() > limit;
+        items.truncate(limit);
         let next = items.last().filter(|_| more).map(cursor);
         Self { items, next }
     }

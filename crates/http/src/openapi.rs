@@ -1,5 +1,6 @@
 use actix_web::http::{Method, StatusCode};
 use keyward_auth::Scope;
+use utoipa::ToSchema;
 use utoipa::openapi::content::ContentBuilder;
 use utoipa::openapi::path::{
     HttpMethod, Operation, OperationBuilder, Parameter, ParameterBuilder, ParameterIn,
@@ -10,7 +11,6 @@ use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, Secur
 use utoipa::openapi::{
     InfoBuilder, OpenApi, OpenApiBuilder, Paths, Ref, RefOr, Required, ResponseBuilder,
 };
-use utoipa::ToSchema;
 
 use crate::api::PREFIX;
 use crate::endpoint::Endpoint;

@@ -49,7 +49,11 @@ fn report(backend: &'static str, settings: Vec<(String, String)>) -> DurabilityR
 
 /// Those that would end the connection at once (see `settings.rs` of each database) are missing.
 const WEAK: &[(&str, &str, &str)] = &[
-    ("fsync", "off", "fsync is off: a crash of the machine can damage the database"),
+    (
+        "fsync",
+        "off",
+        "fsync is off: a crash of the machine can damage the database",
+    ),
     (
         "full_page_writes",
         "off",

@@ -54,9 +54,7 @@ impl DieselStore {
     ///
     /// Changes nothing, so that a server with a wrong key can refuse to start and leave the
     /// database, byte by byte, as it was.
-    pub fn key_checks_before_migration(
-        &self,
-    ) -> Result<Vec<(KeyId, EncryptedString)>, StoreError> {
+    pub fn key_checks_before_migration(&self) -> Result<Vec<(KeyId, EncryptedString)>, StoreError> {
         inspect(self.url(), |connection| {
             if connection.has_table("key_checks").map_err(failed)? {
                 read(load(connection).map_err(failed)?)

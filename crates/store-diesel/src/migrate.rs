@@ -121,7 +121,10 @@ where
         .applied_migrations() // makes the table of migrations
         .map_err(MigrateError::Failed)?;
     let mut applied = Vec::new();
-    for missing in known.into_iter().filter(|known| !recorded.contains(&known.version)) {
+    for missing in known
+        .into_iter()
+        .filter(|known| !recorded.contains(&known.version))
+    {
         connection
             .run_migration(&*missing.migration)
             .map_err(MigrateError::Failed)?;

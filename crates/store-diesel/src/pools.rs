@@ -51,7 +51,11 @@ impl Pools {
 
     fn build(&self, access: Access) -> Pool<Manager> {
         let one_writer = self.url.sqlite_path().is_some() && access == Access::Write;
-        let size = if one_writer { 1 } else { self.options.connections.max(1) };
+        let size = if one_writer {
+            1
+        } else {
+            self.options.connections.max(1)
+        };
         let manager = Manager {
             url: self.url.clone(),
             access,

@@ -138,14 +138,13 @@ impl Drop for DieselTx {
 fn is_standby(connection: &mut AnyConnection) -> QueryResult<bool> {
     match connection {
         #[cfg(feature = "sqlite")]
-        AnyConnection::Sqlite(inner) => diesel::select(diesel::dsl::sql::<diesel::sql_types::Bool>(
-            "FALSE",
-        ))
-        .get_result(inner),
+        AnyConnection::Sqlite(inner) => {
+            diesel::select(diesel::dsl::sql::<diesel::sql_types::Bool>("FALSE")).get_result(inner)
+        }
         #[cfg(feature = "postgres")]
-        AnyConnection::Postgres(inner) => diesel::select(diesel::dsl::sql::<
-            diesel::sql_types::Bool,
-        >("pg_is_in_recovery()"))
+        AnyConnection::Postgres(inner) => diesel::select(
+            diesel::dsl::sql::<diesel::sql_types::Bool>("pg_is_in_recovery()"),
+        )
         .get_result(inner),
     }
 }

@@ -116,7 +116,10 @@ mod server {
     }
 
     impl Database {
-        #[expect(clippy::disallowed_methods, reason = "there is no binary to read settings")]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "there is no binary to read settings"
+        )]
         #[expect(clippy::panic, reason = "for tests only")]
         pub(super) fn create() -> Option<Self> {
             if let Ok(named) = std::env::var("TEST_POSTGRES_URL") {
@@ -125,7 +128,9 @@ mod server {
                     Err(error) => panic!("TEST_POSTGRES_URL: {error:?}"),
                 };
             }
-            let here = LOCAL_SERVERS.iter().find_map(|url| Self::create_on(url).ok());
+            let here = LOCAL_SERVERS
+                .iter()
+                .find_map(|url| Self::create_on(url).ok());
             if here.is_none() {
                 let thread = std::thread::current();
                 let test = thread.name().unwrap_or("a test");
@@ -166,7 +171,10 @@ mod server {
     impl Drop for Database {
         fn drop(&mut self) {
             // Nothing to do about it but to leave the database behind.
-            let _ = self.run(&format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name));
+            let _ = self.run(&format!(
+                "DROP DATABASE IF EXISTS {} WITH (FORCE)",
+                self.name
+            ));
         }
     }
 

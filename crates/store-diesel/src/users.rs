@@ -68,7 +68,8 @@ impl Users for DieselTx {
 
     fn any_user(&mut self) -> Result<bool, StoreError> {
         self.run(|connection| {
-            diesel::select(diesel::dsl::exists(users::table.select(users::id))).get_result(connection)
+            diesel::select(diesel::dsl::exists(users::table.select(users::id)))
+                .get_result(connection)
         })
     }
 

@@ -11,8 +11,8 @@ use keyward_auth::{
     ListedKey, StoredAnswer, User, UserId, UserReplaced, UserStatus, Username, Users,
 };
 use keyward_core::{Store, StoreError, Timestamp};
-use keyward_credentials::{Credential, CredentialId, Credentials, FieldPath, SecretField};
 use keyward_credentials::StoredCredential;
+use keyward_credentials::{Credential, CredentialId, Credentials, FieldPath, SecretField};
 use keyward_crypto::{ApiKeyId, Mac, Signed};
 
 use crate::contract::{api_keys, audit, credentials, idempotency, rows, units_of_work, users};
@@ -206,9 +206,7 @@ impl ApiKeys for BrokenTx {
     ) -> Result<bool, StoreError> {
         let stored = self.inner.key_with_owner(new.unverified().id)?;
         match (self.fault, stored) {
-            (Fault::IgnoresMac, Some(stored)) => {
-                self.inner.replace_api_key(stored.key.mac(), new)
-            }
+            (Fault::IgnoresMac, Some(stored)) => self.inner.replace_api_key(stored.key.mac(), new),
             (Fault::LosesRevocation, Some(stored)) => {
                 let mut row = new.unverified().clone();
                 row.revoked_at = stored.key.unverified().revoked_at;
@@ -429,14 +427,22 @@ fn a_mac_that_is_compared_before_the_row_is_written_is_found() {
     assert_found(Fault::ReadThenWrite, "replace_user: of racing", |store| {
         users::of_racing_changes_one_is_written(store);
     });
-    assert_found(Fault::ReadThenWrite, "replace_api_key: of racing", |store| {
-        let user = rows::added_user(store);
-        api_keys::of_racing_changes_one_is_written(store, user);
-    });
-    assert_found(Fault::ReadThenWrite, "replace_credential: of racing", |store| {
-        let user = rows::added_user(store);
-        credentials::of_racing_changes_one_is_written(store, user);
-    });
+    assert_found(
+        Fault::ReadThenWrite,
+        "replace_api_key: of racing",
+        |store| {
+            let user = rows::added_user(store);
+            api_keys::of_racing_changes_one_is_written(store, user);
+        },
+    );
+    assert_found(
+        Fault::ReadThenWrite,
+        "replace_credential: of racing",
+        |store| {
+            let user = rows::added_user(store);
+            credentials::of_racing_changes_one_is_written(store, user);
+        },
+    );
 }
 
 #[test]
@@ -470,9 +476,13 @@ fn a_compare_and_set_that_does_not_compare_is_found() {
 
 #[test]
 fn a_last_admin_who_can_be_removed_is_found() {
-    assert_found(Fault::NoLastAdmin, "the last active administrator", |store| {
-        users::the_last_admin_stays(store);
-    });
+    assert_found(
+        Fault::NoLastAdmin,
+        "the last active administrator",
+        |store| {
+            users::the_last_admin_stays(store);
+        },
+    );
 }
 
 #[test]
@@ -519,16 +529,24 @@ fn a_last_use_that_goes_back_is_found() {
 
 #[test]
 fn secrets_that_outlive_their_credential_are_found() {
-    assert_found(Fault::OrphanedSecrets, "delete_credential left secrets", |store| {
-        let user = rows::added_user(store);
-        credentials::a_deleted_credential_takes_its_secrets_along(store, user);
-    });
+    assert_found(
+        Fault::OrphanedSecrets,
+        "delete_credential left secrets",
+        |store| {
+            let user = rows::added_user(store);
+            credentials::a_deleted_credential_takes_its_secrets_along(store, user);
+        },
+    );
 }
 
 #[test]
 fn a_limit_that_counts_secrets_is_found() {
-    assert_found(Fault::LimitCountsSecrets, "the limit counts credentials", |store| {
-        let (user, other) = (rows::added_user(store), rows::added_user(store));
-        credentials::a_list_has_every_credential_once(store, user, other);
-    });
+    assert_found(
+        Fault::LimitCountsSecrets,
+        "the limit counts credentials",
+        |store| {
+            let (user, other) = (rows::added_user(store), rows::added_user(store));
+            credentials::a_list_has_every_credential_once(store, user, other);
+        },
+    );
 }

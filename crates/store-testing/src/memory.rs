@@ -238,10 +238,10 @@ mod tests {
     #[test]
     fn a_unit_of_work_inside_another_panics_and_says_why() {
         let store = MemoryStore::new();
-        let nested: [&dyn Fn(&MemoryStore); 2] = [
-            &|store| drop(store.read(|tx| tx.any_user())),
-            &|store| drop(store.write(|tx| tx.any_user())),
-        ];
+        let nested: [&dyn Fn(&MemoryStore); 2] =
+            [&|store| drop(store.read(|tx| tx.any_user())), &|store| {
+                drop(store.write(|tx| tx.any_user()))
+            }];
         for inner in nested {
             let panic = catch_unwind(AssertUnwindSafe(|| {
                 store.write(|_| {

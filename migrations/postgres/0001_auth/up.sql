@@ -10,8 +10,7 @@ CREATE TABLE users (
     last_name     TEXT   NOT NULL CHECK (length(last_name) <= 150),
     created_at    BIGINT NOT NULL,
     version       BIGINT NOT NULL CHECK (version >= 0),
-    row_mac       TEXT   NOT NULL CHECK (length(row_mac) = 81),
-    CHECK (kind = 'human' OR (role = 'normal' AND password_hash IS NULL))
+    row_mac       TEXT   NOT NULL CHECK (length(row_mac) = 81)
 );
 
 -- The name of a deleted user is free again.

@@ -9,8 +9,7 @@ CREATE TABLE users (
     last_name     TEXT    NOT NULL CHECK (length(last_name) <= 150),
     created_at    INTEGER NOT NULL,
     version       INTEGER NOT NULL CHECK (version >= 0),
-    row_mac       TEXT    NOT NULL CHECK (length(row_mac) = 81),
-    CHECK (kind = 'human' OR (role = 'normal' AND password_hash IS NULL))
+    row_mac       TEXT    NOT NULL CHECK (length(row_mac) = 81)
 ) STRICT;
 
 -- The name of a deleted user is free again.

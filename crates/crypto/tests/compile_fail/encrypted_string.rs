@@ -8,10 +8,6 @@ fn parsed() -> EncryptedString {
     "plain text".parse().unwrap()
 }
 
-fn constructed() -> EncryptedString {
-    EncryptedString("plain text".to_owned())
-}
-
 fn printed(sealed: &EncryptedString) -> String {
     format!("{sealed}")
 }

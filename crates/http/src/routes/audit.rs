@@ -30,7 +30,7 @@ fn list<S: ApiStore>(
 ) -> Result<Found<Listing<EventBody>>, Problem> {
     let found = services.audit.newest(page.after, page.fetch())?;
     let found = found.into_iter().map(EventBody::from).collect();
-    Ok(Found(Listing::cut(&page, found, |last: &EventBody| {
+    Ok(Found(Listing::cut(page, found, |last: &EventBody| {
         last.seq.to_string()
     })))
 }

@@ -63,7 +63,7 @@ fn list<S: ApiStore>(
     let after = page.after.as_ref().map(|cursor| cursor.0);
     let found = services.credentials.list(caller, after, page.fetch())?;
     let found = found.into_iter().map(CredentialBody::from).collect();
-    let listing = Listing::cut(&page, found, |last: &CredentialBody| last.id.to_string());
+    let listing = Listing::cut(page, found, |last: &CredentialBody| last.id.to_string());
     Ok(Found(listing))
 }
 
@@ -158,10 +158,10 @@ pub(crate) struct CreateCredential {
     #[schema(min_length = 1, max_length = 255)]
     name: String,
     credential_type: TypeBody,
-    /// The fields of the type. `llm`: provider, api_key, base_url, organization_id,
-    /// custom_headers. `git`: provider, auth (token or ssh_key), username, access_token,
-    /// ssh_private_key, webhook_secret. `gateway`: adapter, token, config. `tool`: tool_type,
-    /// config. `generic`: any names, all secret.
+    /// The fields of the type. `llm`: `provider`, `api_key`, `base_url`, `organization_id`,
+    /// `custom_headers`. `git`: `provider`, `auth` (`token` or `ssh_key`), `username`,
+    /// `access_token`, `ssh_private_key`, `webhook_secret`. `gateway`: `adapter`, `token`, `config`.
+    /// `tool`: `tool_type`, `config`. `generic`: any names, all secret.
     #[schema(value_type = std::collections::HashMap<String, serde_json::Value>)]
     detail: Detail,
 }

@@ -69,7 +69,7 @@ fn list<S: ApiStore>(
 ) -> Result<Found<Listing<KeyBody>>, Problem> {
     let after = page.after.as_ref().map(|cursor| cursor.0);
     let keys = services.keys.list_own(caller, after, page.fetch())?;
-    Ok(Found(listing(&page, keys)))
+    Ok(Found(listing(page, keys)))
 }
 
 fn list_of<S: ApiStore>(
@@ -79,7 +79,7 @@ fn list_of<S: ApiStore>(
 ) -> Result<Found<Listing<KeyBody>>, Problem> {
     let after = page.after.as_ref().map(|cursor| cursor.0);
     let keys = services.keys.list_of(caller, user, after, page.fetch())?;
-    Ok(Found(listing(&page, keys)))
+    Ok(Found(listing(page, keys)))
 }
 
 fn create<S: ApiStore>(
@@ -134,7 +134,7 @@ fn revoke_of<S: ApiStore>(
     Ok(Done)
 }
 
-fn listing(page: &Page<Cursor>, keys: Vec<KeyView>) -> Listing<KeyBody> {
+fn listing(page: Page<Cursor>, keys: Vec<KeyView>) -> Listing<KeyBody> {
     let keys = keys.into_iter().map(KeyBody::from).collect();
     Listing::cut(page, keys, |last| {
         format!("{}.{}", last.created_at.0, last.id)

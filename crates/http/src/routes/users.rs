@@ -32,7 +32,7 @@ fn list<S: ApiStore>(
     let after = page.after.as_ref().map(|cursor| cursor.0);
     let users = services.users.list(caller, after, page.fetch())?;
     let users = users.into_iter().map(UserBody::from).collect();
-    Ok(Found(Listing::cut(&page, users, |last: &UserBody| {
+    Ok(Found(Listing::cut(page, users, |last: &UserBody| {
         last.id.to_string()
     })))
 }

@@ -91,12 +91,18 @@ fn split_port(text: &str) -> Option<(&str, &str)> {
     let (host, port) = match text.strip_prefix('[') {
         Some(bracketed) => {
             let (host, rest) = bracketed.split_once(']')?;
-            let port = if rest.is_empty() { "" } else { rest.strip_prefix(':')? };
+            let port = if rest.is_empty() {
+                ""
+            } else {
+                rest.strip_prefix(':')?
+            };
             (host, port)
         }
         None => text.split_once(':').unwrap_or((text, "")),
     };
-    port.bytes().all(|b| b.is_ascii_digit()).then_some((host, port))
+    port.bytes()
+        .all(|b| b.is_ascii_digit())
+        .then_some((host, port))
 }
 
 fn add(options: &mut Options, name: &'static str, value: &str) -> Result<(), Error> {
@@ -157,7 +163,9 @@ fn is_local_host(host: &str) -> bool {
     host.is_empty()
         || host.starts_with(['/', '@'])
         || host.eq_ignore_ascii_case("localhost")
-        || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+        || host
+            .parse::<IpAddr>()
+            .is_ok_and(|address| address.is_loopback())
 }
 
 fn label(options: &Options) -> String {
@@ -171,7 +179,9 @@ fn label(options: &Options) -> String {
 /// could point to another machine, and bounds the time that a dead network can take.
 fn add_defaults(options: &mut Options) {
     let socket_folder = || {
-        let known = SOCKET_FOLDERS.iter().find(|folder| Path::new(folder).is_dir());
+        let known = SOCKET_FOLDERS
+            .iter()
+            .find(|folder| Path::new(folder).is_dir());
         (*known.unwrap_or(&"/tmp")).to_owned()
     };
     options.entry("host").or_insert_with(socket_folder);

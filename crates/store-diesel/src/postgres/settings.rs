@@ -13,8 +13,8 @@ pub(crate) fn open(server: &Server, access: Access) -> Result<PgConnection, Conn
     connection
         .batch_execute(&settings(access))
         .map_err(|error| ConnectError::Unreachable(error.into()))?;
-    let found = read_back(&mut connection)
-        .map_err(|error| ConnectError::Unreachable(error.into()))?;
+    let found =
+        read_back(&mut connection).map_err(|error| ConnectError::Unreachable(error.into()))?;
     if found.synchronous_commit == "off" {
         return Err(ConnectError::Setting {
             name: "synchronous_commit",

@@ -62,8 +62,7 @@ fn use_wal(connection: &mut SqliteConnection) -> QueryResult<()> {
 
 /// Reads the settings back: a `PRAGMA` that SQLite does not know or cannot follow is no error.
 fn check(connection: &mut SqliteConnection, access: Access) -> Result<(), ConnectError> {
-    let found =
-        read_back(connection).map_err(|error| ConnectError::Unreachable(error.into()))?;
+    let found = read_back(connection).map_err(|error| ConnectError::Unreachable(error.into()))?;
     let query_only = match access {
         Access::Write => "0",
         Access::Read | Access::Inspect => "1",
@@ -125,7 +124,9 @@ pub(crate) fn durability(connection: &mut SqliteConnection) -> QueryResult<Vec<(
         ("synchronous", found.synchronous),
         ("trusted_schema", found.trusted_schema),
     ];
-    Ok(settings.map(|(name, value)| (name.to_owned(), value)).into())
+    Ok(settings
+        .map(|(name, value)| (name.to_owned(), value))
+        .into())
 }
 
 /// First the time to wait, because the others may have to. No memory mapping: there, an error of

@@ -114,7 +114,10 @@ fn a_change_writes_every_column_of_one_key<S: Store<Tx: ApiKeys>>(store: &S, own
         ..api_key(owner)
     });
     let answer = write(store, |tx| tx.replace_api_key(old.mac(), &new));
-    assert!(answer, "replace_api_key: false although the MAC is the stored one");
+    assert!(
+        answer,
+        "replace_api_key: false although the MAC is the stored one"
+    );
     check_stored(store, &new, Some(Timestamp(120)), "replace_api_key");
     check_stored(store, &bystander, None, "replace_api_key of another key");
 
@@ -176,7 +179,9 @@ pub(crate) fn last_use_never_goes_back<S: Store<Tx: ApiKeys>>(store: &S, owner: 
     check_stored(store, &stored, Some(Timestamp(840)), "touch_api_keys");
     check_stored(store, &bystander, None, "touch_api_keys of another key");
     let listed = pages(store, owner, 200);
-    let listed = listed.iter().find(|listed| listed.key.unverified().id == id);
+    let listed = listed
+        .iter()
+        .find(|listed| listed.key.unverified().id == id);
     assert_eq!(
         listed.and_then(|listed| listed.last_used_at),
         Some(Timestamp(840)),
@@ -209,7 +214,10 @@ fn a_list_has_every_key_of_the_owner_once<S: Store<Tx: ApiKeys>>(store: &S, owne
             listed.is_sorted_by_key(|listed| listed.key.unverified().created_at),
             "api_keys_of: not the oldest first"
         );
-        let ids: HashSet<_> = listed.iter().map(|listed| listed.key.unverified().id).collect();
+        let ids: HashSet<_> = listed
+            .iter()
+            .map(|listed| listed.key.unverified().id)
+            .collect();
         assert_eq!(
             ids.len(),
             listed.len(),
@@ -258,13 +266,24 @@ fn a_key_comes_with_its_owner_of_now<S: Store<Tx: ApiKeys + Users>>(store: &S) {
     let mut owner = sign(user());
     write(store, |tx| tx.add_user(&owner));
     let key = added(store, api_key(owner.unverified().id));
-    for status in [UserStatus::Active, UserStatus::Disabled, UserStatus::Deleted] {
+    for status in [
+        UserStatus::Active,
+        UserStatus::Disabled,
+        UserStatus::Deleted,
+    ] {
         let new = changed(&owner, |user| user.status = status);
         let outcome = write(store, |tx| tx.replace_user(owner.mac(), &new));
-        assert_eq!(outcome, UserReplaced::Done, "replace_user: gave the wrong answer");
+        assert_eq!(
+            outcome,
+            UserReplaced::Done,
+            "replace_user: gave the wrong answer"
+        );
         owner = new;
         let found = find(store, key.unverified().id).unwrap_or_else(|| {
-            panic!("key_with_owner: the key of a {} user is not found", status.as_str())
+            panic!(
+                "key_with_owner: the key of a {} user is not found",
+                status.as_str()
+            )
         });
         assert_same(&found.owner, &owner, "key_with_owner: the owner");
         assert_same(&found.key, &key, "key_with_owner: the key");

@@ -93,7 +93,10 @@ fn an_event_reads_back<S: Store<Tx: AuditEvents>>(store: &S, macs: &MacRing) {
         write(store, |tx| log.record(tx, &event));
         let rows = read(store, |tx| tx.audit_events_after(before, 10));
         let [row] = rows.as_slice() else {
-            panic!("audit_events_after: one event was recorded, and {} are new", rows.len());
+            panic!(
+                "audit_events_after: one event was recorded, and {} are new",
+                rows.len()
+            );
         };
         let fields = &row.fields;
         assert_eq!(
@@ -177,7 +180,11 @@ fn pages_have_every_event_once<S: Store<Tx: AuditEvents>>(store: &S, macs: &MacR
     for limit in [1, 2, 3, 7, 1_000] {
         let listed = paged(
             limit,
-            |after, limit| read(store, |tx| tx.audit_events_after(after.unwrap_or(start), limit)),
+            |after, limit| {
+                read(store, |tx| {
+                    tx.audit_events_after(after.unwrap_or(start), limit)
+                })
+            },
             seq,
         );
         assert_eq!(

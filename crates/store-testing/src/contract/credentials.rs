@@ -253,7 +253,9 @@ pub(crate) fn a_list_has_every_credential_once<S: Store<Tx: Credentials>>(
                 .filter(|found| stored.iter().any(|stored| id_of(stored) == id_of(found)))
                 .collect();
             assert!(
-                ours.iter().map(|found| id_of(found)).eq(expected.iter().map(|one| id_of(one))),
+                ours.iter()
+                    .map(|found| id_of(found))
+                    .eq(expected.iter().map(|one| id_of(one))),
                 "credentials_after in pages of {limit}, made by {created_by:?}: every credential \
                  must be there once; the limit counts credentials, not their secrets"
             );
@@ -262,13 +264,19 @@ pub(crate) fn a_list_has_every_credential_once<S: Store<Tx: Credentials>>(
             }
         }
     }
-    let nobodys = read(store, |tx| tx.credentials_after(None, Some(Id::generate()), 5));
+    let nobodys = read(store, |tx| {
+        tx.credentials_after(None, Some(Id::generate()), 5)
+    });
     assert!(
         nobodys.is_empty(),
         "credentials_after: somebody unknown has made credentials"
     );
     let first = read(store, |tx| tx.credentials_after(None, Some(owner), 1));
-    assert_eq!(first.len(), 1, "credentials_after: None must begin at the start");
+    assert_eq!(
+        first.len(),
+        1,
+        "credentials_after: None must begin at the start"
+    );
 }
 
 pub(crate) fn of_racing_changes_one_is_written<S: Store<Tx: Credentials>>(
@@ -279,7 +287,10 @@ pub(crate) fn of_racing_changes_one_is_written<S: Store<Tx: Credentials>>(
     let old = stored.credential.clone();
     let outcomes = race(8, |racer| {
         let new = renamed(&old, &format!("of racer {racer}"));
-        (write(store, |tx| tx.replace_credential(old.mac(), &new)), new)
+        (
+            write(store, |tx| tx.replace_credential(old.mac(), &new)),
+            new,
+        )
     });
     let answers: Vec<_> = outcomes.iter().map(|(answer, _)| *answer).collect();
     assert_eq!(
@@ -338,8 +349,10 @@ fn open_fields(value: &str) -> OpenFields {
     let value: String = value.chars().flat_map(char::escape_unicode).collect();
     // Rust writes \u{e9} where JSON has \u00e9; what matters is that quotes are harmless.
     let value = value.replace('\\', "/");
-    OpenFields::from_stored(&format!("{{\"provider\":\"{value}\",\"region\":\"e\u{301}🗝\"}}"))
-        .unwrap_or_else(|error| panic!("an object of strings is refused: {error}"))
+    OpenFields::from_stored(&format!(
+        "{{\"provider\":\"{value}\",\"region\":\"e\u{301}🗝\"}}"
+    ))
+    .unwrap_or_else(|error| panic!("an object of strings is refused: {error}"))
 }
 
 fn renamed(old: &Signed<Credential>, name: &str) -> Signed<Credential> {

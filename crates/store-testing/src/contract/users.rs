@@ -93,8 +93,9 @@ fn a_name_is_taken_once<S: Store<Tx: Users>>(store: &S) {
     let third = sign(user());
     assert!(write(store, |tx| tx.add_user(&first)));
 
-    let (second_added, third_added) =
-        write(store, |tx| Ok((tx.add_user(&second)?, tx.add_user(&third)?)));
+    let (second_added, third_added) = write(store, |tx| {
+        Ok((tx.add_user(&second)?, tx.add_user(&third)?))
+    });
 
     assert!(!second_added, "add_user: one name was given to two users");
     assert!(
@@ -291,8 +292,14 @@ pub(crate) fn the_last_admin_stays<S: Store<Tx: Users>>(store: &S) {
         // None of these is an active administrator.
         for hollow in [
             sign(user()),
-            sign(User { status: UserStatus::Disabled, ..admin() }),
-            sign(User { kind: UserKind::Agent, ..admin() }),
+            sign(User {
+                status: UserStatus::Disabled,
+                ..admin()
+            }),
+            sign(User {
+                kind: UserKind::Agent,
+                ..admin()
+            }),
         ] {
             tx.add_user(&hollow)?;
         }
@@ -481,7 +488,10 @@ fn disable_other_admins<Tx: Users>(
 fn added<S: Store<Tx: Users>>(store: &S, user: User) -> Signed<User> {
     let user = sign(user);
     let added = write(store, |tx| tx.add_user(&user));
-    assert!(added, "add_user: false although no present user has the name");
+    assert!(
+        added,
+        "add_user: false although no present user has the name"
+    );
     user
 }
 

@@ -1,0 +1,34 @@
+# Everyday commands. Without `just`, run the lines as they stand.
+
+# What CI checks beside the tests.
+check:
+    cargo fmt --all --check
+    cargo clippy --workspace --all-targets -- -D warnings
+    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
+    cargo deny --offline check bans licenses sources
+
+# All tests. Those that need PostgreSQL look for one and say so where there is none.
+test:
+    cargo test --workspace
+
+# The server, in this folder, in development mode.
+run:
+    cargo run --release -- serve
+
+# The API documentation of the crates, and where to find it.
+docs:
+    cargo doc --workspace --no-deps --open
+
+# Sealing and opening beside Python's `cryptography`, and key verification.
+bench:
+    cargo bench -p keyward-crypto
+    python3 crates/crypto/benches/peer.py
+    cargo bench -p keyward-store-diesel
+
+# Authenticated requests beside a bare actix-web route, on SQLite and PostgreSQL. Needs wrk.
+bench-http:
+    scripts/bench-http
+
+# Kills the server at random moments under concurrent writes and checks what is left.
+crash rounds="200":
+    KEYWARD_CRASH_ROUNDS={{rounds}} cargo test --release -p keyward --test crash -- --nocapture
