@@ -4,6 +4,7 @@ mod cli;
 mod commands;
 mod doctor;
 mod exit;
+mod key_check;
 mod keys;
 mod logging;
 mod network;
@@ -11,6 +12,7 @@ mod private_path;
 mod settings;
 mod startup;
 mod terminal;
+mod wiring;
 
 use std::process::ExitCode;
 

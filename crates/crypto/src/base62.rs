@@ -10,7 +10,7 @@ pub(crate) fn push_random(text: &mut String, count: usize) {
         // 256 is no multiple of 62: without the limit the first eight would come up more often.
         let unbiased = bytes.iter().filter(|byte| **byte < UNBIASED).take(missing);
         for byte in unbiased {
-            text.push(digit(u64::from(*byte)));
+            text.push(digit(u32::from(*byte)));
             missing -= 1;
         }
     }
@@ -18,7 +18,6 @@ pub(crate) fn push_random(text: &mut String, count: usize) {
 
 /// `number` as six characters, most significant first.
 pub(crate) fn digits(number: u32) -> [char; 6] {
-    let number = u64::from(number);
     [5, 4, 3, 2, 1, 0].map(|power| digit(number / BASE.pow(power)))
 }
 
@@ -29,13 +28,13 @@ pub(crate) fn is_base62(text: &str) -> bool {
 
 /// The character for `number` modulo 62.
 #[expect(clippy::indexing_slicing, reason = "the remainder is below the length")]
-fn digit(number: u64) -> char {
+fn digit(number: u32) -> char {
     char::from(ALPHABET[(number % BASE) as usize])
 }
 
 const ALPHABET: &[u8; BASE as usize] =
     b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-const BASE: u64 = 62;
+const BASE: u32 = 62;
 
 /// The largest multiple of 62 in a byte.
 const UNBIASED: u8 = 248;

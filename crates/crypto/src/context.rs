@@ -19,7 +19,7 @@ impl Context {
         let places = [table, column, row, owner];
         let mut bytes = Vec::with_capacity(places.iter().map(|part| 4 + part.len()).sum());
         parts::encode(places.map(str::as_bytes), |chunk| {
-            bytes.extend_from_slice(chunk)
+            bytes.extend_from_slice(chunk);
         });
         Self(bytes.into())
     }

@@ -25,7 +25,8 @@ impl KeyRing {
     /// A ring of `keys`, newest first.
     pub fn new(keys: Vec<FieldKey>) -> Result<Self, KeyRingError> {
         refuse_duplicates(&keys)?;
-        let keys = NewestFirst::new(keys.iter().map(RingKey::new)).ok_or(KeyRingError::Empty)?;
+        let keys = keys.into_iter().map(|key| RingKey::new(&key));
+        let keys = NewestFirst::new(keys).ok_or(KeyRingError::Empty)?;
         Ok(Self(Arc::new(keys)))
     }
 

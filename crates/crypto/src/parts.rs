@@ -25,7 +25,7 @@ mod tests {
     fn encoded(parts: &[Vec<u8>]) -> Vec<u8> {
         let mut bytes = Vec::new();
         encode(parts.iter().map(Vec::as_slice), |chunk| {
-            bytes.extend_from_slice(chunk)
+            bytes.extend_from_slice(chunk);
         });
         bytes
     }

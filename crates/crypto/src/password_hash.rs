@@ -43,7 +43,7 @@ impl fmt::Debug for PasswordHash {
 pub(crate) enum ReadHash<'a> {
     Argon2 {
         argon2: Argon2<'static>,
-        hash: phc::PasswordHash,
+        hash: Box<phc::PasswordHash>,
     },
     Bcrypt(&'a str),
 }
@@ -71,7 +71,7 @@ impl<'a> ReadHash<'a> {
         let complete = hash.salt.is_some() && hash.hash.is_some();
         (affordable && complete).then(|| Self::Argon2 {
             argon2: Argon2::new(algorithm, version, params),
-            hash,
+            hash: Box::new(hash),
         })
     }
 

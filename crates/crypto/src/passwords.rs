@@ -233,7 +233,7 @@ mod tests {
             BCRYPT_PYTHON.replacen("$04$", "$03$", 1),
             BCRYPT_PYTHON.replacen("$04$", "$ab$", 1),
             // 60 bytes with a character that spans where the crate splits.
-            format!("$2b$0\u{e9}EGdrhbKUv8Oc9vGiXX0HQOxSg445d458Muh7DAHskb6QbtCvdxcie"),
+            "$2b$0\u{e9}EGdrhbKUv8Oc9vGiXX0HQOxSg445d458Muh7DAHskb6QbtCvdxcie".to_owned(),
             format!("$2b$04${}", "\u{20ac}".repeat(18))
                 .split_at(58)
                 .0

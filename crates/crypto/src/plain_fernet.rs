@@ -20,9 +20,8 @@ impl PlainFernet {
     /// Encrypts under the first of `keys` and decrypts under any.
     pub fn new(keys: Vec<FieldKey>) -> Result<Self, KeyRingError> {
         key_ring::refuse_duplicates(&keys)?;
-        NewestFirst::new(keys.iter().map(PlainKey::new))
-            .map(Self)
-            .ok_or(KeyRingError::Empty)
+        let keys = keys.into_iter().map(|key| PlainKey::new(&key));
+        NewestFirst::new(keys).map(Self).ok_or(KeyRingError::Empty)
     }
 
     /// Reads keys separated by commas, newest first.

@@ -10,7 +10,7 @@ use crate::call::Call;
 use crate::edge::RequestId;
 use crate::endpoint::{Endpoint, Run};
 use crate::services::{ApiStore, Services};
-use crate::{Problem, body, docs, health, openapi, routes};
+use crate::{Problem, body, docs, health, routes};
 
 /// The whole API over one store. Clones share it.
 pub struct Api<S> {
@@ -38,7 +38,7 @@ impl<S: ApiStore> Api<S> {
     #[must_use]
     pub fn new(services: Services<S>) -> Self {
         let endpoints = routes::all();
-        let document = openapi::document(&endpoints);
+        let document = crate::openapi::document(&endpoints);
         Self {
             services: Arc::new(services),
             endpoints: Arc::new(endpoints),
@@ -90,6 +90,13 @@ impl<S: ApiStore> Api<S> {
             async { Err::<HttpResponse, _>(problem) }
         }))
     }
+}
+
+/// The OpenAPI 3.1 document of an API over any store, without one.
+#[must_use]
+#[expect(private_bounds, reason = "an alias for the repositories that Services asks for")]
+pub fn openapi<S: ApiStore>() -> utoipa::openapi::OpenApi {
+    crate::openapi::document(&routes::all::<S>())
 }
 
 /// The one crossing from async to sync: whatever a request asks for runs in one call on the

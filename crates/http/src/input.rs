@@ -145,13 +145,9 @@ pub(crate) struct Page<Cursor> {
     pub(crate) after: Option<Cursor>,
 }
 
-impl<Cursor> Page<Cursor> {
-    /// One more than asked for, to see whether there is a next page.
-    pub(crate) fn fetch(&self) -> i64 {
-        i64::try_from(self.limit)
-            .unwrap_or(i64::MAX)
-            .saturating_add(1)
-    }
+/// One more than asked for, to see whether there is a next page.
+pub(crate) fn fetch(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1)
 }
 
 #[derive(Deserialize)]
@@ -201,12 +197,7 @@ pub(crate) struct Listing<T> {
 
 impl<T> Listing<T> {
     /// Cuts what was fetched to the page, and names the next one after its last item.
-    pub(crate) fn cut<C>(
-        page: Page<C>,
-        mut items: Vec<T>,
-        cursor: impl FnOnce(&T) -> String,
-    ) -> Self {
-        let Page { limit, .. } = page;
+    pub(crate) fn cut(limit: usize, mut items: Vec<T>, cursor: impl FnOnce(&T) -> String) -> Self {
         let more = items.len() > limit;
         items.truncate(limit);
         let next = items.last().filter(|_| more).map(cursor);

@@ -35,7 +35,7 @@ mod problem;
 mod routes;
 mod services;
 
-pub use api::Api;
+pub use api::{Api, openapi};
 pub use edge::edge;
 pub use problem::Problem;
 pub use services::Services;

@@ -20,7 +20,7 @@ on_both![
     a_newer_schema_is_refused_and_left_alone,
     a_failed_migration_leaves_nothing,
     nodes_that_start_together_migrate_once,
-    a_store_can_be_used_again_after_a_missing_migration,
+    a_store_works_once_its_database_is_migrated,
 ];
 
 fn migrating_reports_what_it_did(database: &TestDatabase) {
@@ -110,7 +110,7 @@ fn nodes_that_start_together_migrate_once(database: &TestDatabase) {
     assert_eq!(applied, 4);
 }
 
-fn a_store_can_be_used_again_after_a_missing_migration(database: &TestDatabase) {
+fn a_store_works_once_its_database_is_migrated(database: &TestDatabase) {
     let store = connect(database);
     assert!(store.read(|tx| tx.any_user()).is_err());
     store.migrate().unwrap();

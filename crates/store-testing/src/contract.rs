@@ -1,6 +1,10 @@
 //! The checks. Every file holds the promises of one repository, and `rows` and `run` what all need.
 
-#![expect(clippy::panic, reason = "a test suite panics")]
+#![expect(
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test suite panics"
+)]
 
 pub(crate) mod api_keys;
 pub(crate) mod audit;
@@ -55,6 +59,10 @@ pub fn contract<S: Store<Tx: AuthTx + Credentials>>(store: S) {
 /// # Panics
 ///
 /// At the first promise that is broken.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "it takes the store over, as `contract` does"
+)]
 pub fn races<S: Store<Tx: AuthTx + Credentials>>(store: Arc<S>) {
     let store = &*store;
     let owner = rows::added_user(store);

@@ -240,7 +240,7 @@ mod tests {
         let store = MemoryStore::new();
         let nested: [&dyn Fn(&MemoryStore); 2] =
             [&|store| drop(store.read(|tx| tx.any_user())), &|store| {
-                drop(store.write(|tx| tx.any_user()))
+                drop(store.write(|tx| tx.any_user()));
             }];
         for inner in nested {
             let panic = catch_unwind(AssertUnwindSafe(|| {

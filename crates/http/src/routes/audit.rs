@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use crate::Problem;
 use crate::answer::Found;
 use crate::endpoint::Endpoint;
-use crate::input::{Listing, Page};
+use crate::input::{Listing, Page, fetch};
 use crate::services::{ApiStore, Services};
 
 pub(crate) fn endpoints<S: ApiStore>() -> Vec<Endpoint<S>> {
@@ -26,11 +26,11 @@ pub(crate) fn endpoints<S: ApiStore>() -> Vec<Endpoint<S>> {
 fn list<S: ApiStore>(
     services: &Services<S>,
     _: &Permit<AuditRead>,
-    page: Page<i64>,
+    Page { limit, after }: Page<i64>,
 ) -> Result<Found<Listing<EventBody>>, Problem> {
-    let found = services.audit.newest(page.after, page.fetch())?;
+    let found = services.audit.newest(after, fetch(limit))?;
     let found = found.into_iter().map(EventBody::from).collect();
-    Ok(Found(Listing::cut(page, found, |last: &EventBody| {
+    Ok(Found(Listing::cut(limit, found, |last: &EventBody| {
         last.seq.to_string()
     })))
 }

@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 use crate::Problem;
 use crate::answer::{Created, Done, Found};
 use crate::endpoint::Endpoint;
-use crate::input::{At, Attempt, Body, IdCursor, Listing, Page, field};
+use crate::input::{At, Attempt, Body, IdCursor, Listing, Page, fetch, field};
 use crate::problem::FieldError;
 use crate::services::{ApiStore, Services};
 
@@ -58,12 +58,12 @@ pub(crate) fn endpoints<S: ApiStore>() -> Vec<Endpoint<S>> {
 fn list<S: ApiStore>(
     services: &Services<S>,
     caller: &Permit<Read>,
-    page: Page<IdCursor<Credential>>,
+    Page { limit, after }: Page<IdCursor<Credential>>,
 ) -> Result<Found<Listing<CredentialBody>>, Problem> {
-    let after = page.after.as_ref().map(|cursor| cursor.0);
-    let found = services.credentials.list(caller, after, page.fetch())?;
+    let after = after.map(|cursor| cursor.0);
+    let found = services.credentials.list(caller, after, fetch(limit))?;
     let found = found.into_iter().map(CredentialBody::from).collect();
-    let listing = Listing::cut(page, found, |last: &CredentialBody| last.id.to_string());
+    let listing = Listing::cut(limit, found, |last: &CredentialBody| last.id.to_string());
     Ok(Found(listing))
 }
 

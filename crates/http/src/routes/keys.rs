@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use crate::Problem;
 use crate::answer::{Created, Done, Found};
 use crate::endpoint::Endpoint;
-use crate::input::{At, Attempt, Body, Listing, Page, Within, field};
+use crate::input::{At, Attempt, Body, Listing, Page, Within, fetch, field};
 use crate::routes::schemas::Scope;
 use crate::services::{ApiStore, Services};
 
@@ -65,21 +65,21 @@ pub(crate) fn endpoints<S: ApiStore>() -> Vec<Endpoint<S>> {
 fn list<S: ApiStore>(
     services: &Services<S>,
     caller: &Permit<Any>,
-    page: Page<Cursor>,
+    Page { limit, after }: Page<Cursor>,
 ) -> Result<Found<Listing<KeyBody>>, Problem> {
-    let after = page.after.as_ref().map(|cursor| cursor.0);
-    let keys = services.keys.list_own(caller, after, page.fetch())?;
-    Ok(Found(listing(page, keys)))
+    let after = after.map(|cursor| cursor.0);
+    let keys = services.keys.list_own(caller, after, fetch(limit))?;
+    Ok(Found(listing(limit, keys)))
 }
 
 fn list_of<S: ApiStore>(
     services: &Services<S>,
     caller: &Permit<UsersWrite>,
-    (At(user), page): (At<UserId>, Page<Cursor>),
+    (At(user), Page { limit, after }): (At<UserId>, Page<Cursor>),
 ) -> Result<Found<Listing<KeyBody>>, Problem> {
-    let after = page.after.as_ref().map(|cursor| cursor.0);
-    let keys = services.keys.list_of(caller, user, after, page.fetch())?;
-    Ok(Found(listing(page, keys)))
+    let after = after.map(|cursor| cursor.0);
+    let keys = services.keys.list_of(caller, user, after, fetch(limit))?;
+    Ok(Found(listing(limit, keys)))
 }
 
 fn create<S: ApiStore>(
@@ -134,9 +134,9 @@ fn revoke_of<S: ApiStore>(
     Ok(Done)
 }
 
-fn listing(page: Page<Cursor>, keys: Vec<KeyView>) -> Listing<KeyBody> {
+fn listing(limit: usize, keys: Vec<KeyView>) -> Listing<KeyBody> {
     let keys = keys.into_iter().map(KeyBody::from).collect();
-    Listing::cut(page, keys, |last| {
+    Listing::cut(limit, keys, |last| {
         format!("{}.{}", last.created_at.0, last.id)
     })
 }

@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use crate::Problem;
 use crate::answer::{Created, Done, Found};
 use crate::endpoint::Endpoint;
-use crate::input::{At, Attempt, Body, IdCursor, Listing, Page, field};
+use crate::input::{At, Attempt, Body, IdCursor, Listing, Page, fetch, field};
 use crate::services::{ApiStore, Services};
 
 pub(crate) fn endpoints<S: ApiStore>() -> Vec<Endpoint<S>> {
@@ -27,12 +27,12 @@ pub(crate) fn endpoints<S: ApiStore>() -> Vec<Endpoint<S>> {
 fn list<S: ApiStore>(
     services: &Services<S>,
     caller: &Permit<UsersWrite>,
-    page: Page<IdCursor<keyward_auth::User>>,
+    Page { limit, after }: Page<IdCursor<keyward_auth::User>>,
 ) -> Result<Found<Listing<UserBody>>, Problem> {
-    let after = page.after.as_ref().map(|cursor| cursor.0);
-    let users = services.users.list(caller, after, page.fetch())?;
+    let after = after.map(|cursor| cursor.0);
+    let users = services.users.list(caller, after, fetch(limit))?;
     let users = users.into_iter().map(UserBody::from).collect();
-    Ok(Found(Listing::cut(page, users, |last: &UserBody| {
+    Ok(Found(Listing::cut(limit, users, |last: &UserBody| {
         last.id.to_string()
     })))
 }

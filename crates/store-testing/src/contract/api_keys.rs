@@ -28,7 +28,7 @@ pub fn api_keys<S: Store<Tx: ApiKeys>>(store: &S, owner: UserId) {
 }
 
 /// What can be said only where users can be added too.
-pub(super) fn and_their_owners<S: Store<Tx: ApiKeys + Users>>(store: &S) {
+pub(crate) fn and_their_owners<S: Store<Tx: ApiKeys + Users>>(store: &S) {
     a_key_comes_with_its_owner_of_now(store);
     users_have_their_own_keys(store);
     a_key_of_nobody_is_refused(store);
@@ -155,14 +155,14 @@ pub(crate) fn last_use_never_goes_back<S: Store<Tx: ApiKeys>>(store: &S, owner: 
     let bystander = added(store, api_key(owner));
     let id = stored.unverified().id;
     let gone = api_key(owner).id;
-    let uses: [(&[(ApiKeyId, i64)], i64); 5] = [
+    let calls: [(&[(ApiKeyId, i64)], i64); 5] = [
         (&[(id, 600)], 600),
         (&[(id, 540)], 600),
         (&[(gone, 900), (id, 660), (gone, 900)], 660),
         (&[(id, 720), (id, 780), (id, 725)], 780),
         (&[], 780),
     ];
-    for (used, expected) in uses {
+    for (used, expected) in calls {
         let used: Vec<_> = used.iter().map(|(id, at)| (*id, Timestamp(*at))).collect();
         write(store, |tx| tx.touch_api_keys(&used));
         let found = find(store, id).and_then(|found| found.last_used_at);

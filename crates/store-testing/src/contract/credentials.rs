@@ -306,7 +306,7 @@ pub(crate) fn of_racing_changes_one_is_written<S: Store<Tx: Credentials>>(
 }
 
 /// A credential with some secrets, in the order of their paths.
-pub(super) fn credential(owner: UserId, secrets: usize) -> StoredCredential {
+pub(crate) fn credential(owner: UserId, secrets: usize) -> StoredCredential {
     let names = ["api_key", "config.B", "config.a", "config.~", "token"];
     let mut secrets: Vec<_> = (0..secrets)
         .map(|n| match names.get(n) {
@@ -337,7 +337,7 @@ fn secret(name: &str) -> SecretField {
     SecretField {
         path: path(name),
         sealed: EncryptedString::from_stored(format!("v1.0123456789abcdef.{id}-{name}_==")),
-        last4: (name.len() % 2 == 0).then(|| "a1Ω%".to_owned()),
+        last4: name.len().is_multiple_of(2).then(|| "a1Ω%".to_owned()),
     }
 }
 

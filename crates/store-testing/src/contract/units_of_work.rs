@@ -32,7 +32,7 @@ pub fn units_of_work<S: Store<Tx: Users>>(store: &S) {
 }
 
 /// That one unit of work spans all repositories.
-pub(super) fn across_repositories<S: Store<Tx: AuthTx + Credentials>>(store: &S) {
+pub(crate) fn across_repositories<S: Store<Tx: AuthTx + Credentials>>(store: &S) {
     let owner = user();
     let key = api_key(owner.id);
     let credential = credential(owner.id, 2);

@@ -255,7 +255,9 @@ fn a_list_has_everybody_once<S: Store<Tx: Users>>(store: &S) {
         );
         let ours: Vec<_> = listed
             .iter()
-            .filter(|user| is_one_of(user, &expected) || is_one_of(user, &[gone.clone()]))
+            .filter(|user| {
+                is_one_of(user, &expected) || user.unverified().id == gone.unverified().id
+            })
             .collect();
         let ids = |users: &[&Signed<User>]| -> Vec<UserId> {
             users.iter().map(|user| user.unverified().id).collect()
@@ -280,7 +282,7 @@ fn is_one_of(user: &Signed<User>, users: &[Signed<User>]) -> bool {
 }
 
 pub(crate) fn the_last_admin_stays<S: Store<Tx: Users>>(store: &S) {
-    let changes: [(&str, fn(&mut User)); 4] = [
+    let changes: [(&str, Change); 4] = [
         ("demoted", |user| user.role = Role::Normal),
         ("disabled", |user| user.status = UserStatus::Disabled),
         ("deleted", |user| user.status = UserStatus::Deleted),
@@ -384,7 +386,7 @@ pub(crate) fn of_racing_changes_one_is_written<S: Store<Tx: Users>>(store: &S) {
 
 pub(crate) fn of_two_racing_admins_one_stays<S: Store<Tx: Users>>(store: &S) {
     let mut keeper = added(store, admin());
-    let others = Parked::new(store, keeper.unverified().id);
+    let others = ParkedAdmins::new(store, keeper.unverified().id);
     for round in 0..ADMIN_ROUNDS {
         let second = added(store, admin());
         let racers = [&keeper, &second];
@@ -427,23 +429,29 @@ fn is_still<S: Store<Tx: Users>>(store: &S, user: &Signed<User>) -> bool {
     found.is_some_and(|found| found.mac() == user.mac())
 }
 
-/// Other administrators, disabled until this is dropped.
-struct Parked<'a, S: Store<Tx: Users>> {
-    store: &'a S,
-    rows: Vec<(Signed<User>, Signed<User>)>,
+/// An administrator who is disabled for a while.
+struct Parked {
+    original: Signed<User>,
+    disabled: Signed<User>,
 }
 
-impl<'a, S: Store<Tx: Users>> Parked<'a, S> {
+/// Administrators who are disabled until this is dropped.
+struct ParkedAdmins<'a, S: Store<Tx: Users>> {
+    store: &'a S,
+    rows: Vec<Parked>,
+}
+
+impl<'a, S: Store<Tx: Users>> ParkedAdmins<'a, S> {
     fn new(store: &'a S, keeper: UserId) -> Self {
         let rows = write(store, |tx| disable_other_admins(tx, &[keeper]));
         Self { store, rows }
     }
 }
 
-impl<S: Store<Tx: Users>> Drop for Parked<'_, S> {
+impl<S: Store<Tx: Users>> Drop for ParkedAdmins<'_, S> {
     fn drop(&mut self) {
         let restored = self.store.write(|tx| {
-            for (original, disabled) in &self.rows {
+            for Parked { original, disabled } in &self.rows {
                 tx.replace_user(disabled.mac(), original)?;
             }
             Ok::<_, StoreError>(())
@@ -456,17 +464,17 @@ impl<S: Store<Tx: Users>> Drop for Parked<'_, S> {
     }
 }
 
-/// Disables all administrators but some. Returns their rows from before and after.
+/// Disables all administrators but some.
 fn disable_other_admins<Tx: Users>(
     tx: &mut Tx,
     keep: &[UserId],
-) -> Result<Vec<(Signed<User>, Signed<User>)>, StoreError> {
-    let mut disabled = Vec::new();
+) -> Result<Vec<Parked>, StoreError> {
+    let mut parked = Vec::new();
     let mut after = None;
     loop {
         let page = tx.users_after(after, 200)?;
         let Some(last) = page.last() else {
-            return Ok(disabled);
+            return Ok(parked);
         };
         after = Some(last.unverified().id);
         for user in page {
@@ -478,7 +486,10 @@ fn disable_other_admins<Tx: Users>(
                     UserReplaced::Done,
                     "replace_user: one of several administrators cannot be disabled"
                 );
-                disabled.push((user, new));
+                parked.push(Parked {
+                    original: user,
+                    disabled: new,
+                });
             }
         }
     }
@@ -522,6 +533,8 @@ fn assert_stored<S: Store<Tx: Users>>(store: &S, expected: &Signed<User>, what: 
     let found = found.unwrap_or_else(|| panic!("{what}: the row is gone"));
     assert_same(&found, expected, what);
 }
+
+type Change = fn(&mut User);
 
 const RACERS: usize = 16;
 const ADMIN_ROUNDS: usize = 24;

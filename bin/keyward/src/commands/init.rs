@@ -1,0 +1,109 @@
+use std::io::Read as _;
+
+use keyward_auth::{SetupError, Username};
+use keyward_crypto::{MacRing, Password, SecretText};
+use serde_json::json;
+use zeroize::Zeroizing;
+
+use crate::cli::{InitArgs, Output};
+use crate::exit::{Exit, Failure};
+use crate::settings::Settings;
+use crate::terminal;
+use crate::wiring::{Installation, broken};
+
+/// `keyward init`: makes the first administrator and its key, and prints what only this once can
+/// be seen.
+pub(crate) fn init(settings: &Settings, args: &InitArgs, output: Output) -> Result<Exit, Failure> {
+    let username = Username::parse(&args.username)
+        .map_err(|error| Failure::configuration(format!("--username: {error}")))?;
+    let (password, generated) = if args.password_stdin {
+        (from_stdin()?, None)
+    } else {
+        let (password, shown) = generate()?;
+        (password, Some(shown))
+    };
+    let installation = Installation::open(settings)?;
+    let made = make(&installation, &username, &password)?;
+    let Some(key) = made else {
+        return Err(Failure::configuration(
+            "this Keyward has users already, so nothing was created; an administrator makes more \
+             of them with POST /api/v1/users",
+        ));
+    };
+    let shown = Shown { username: &username, password: generated.as_ref(), key: &key };
+    terminal::print(&shown.text(output))?;
+    Ok(Exit::Done)
+}
+
+/// Does `init` for the user `admin` on a database without users, and says so. For development.
+pub(crate) fn first_start(installation: &Installation) -> Result<(), Failure> {
+    if !installation.setup().is_due().map_err(|error| broken(&error))? {
+        return Ok(());
+    }
+    let username = Username::parse("admin").map_err(Failure::configuration)?;
+    let (password, generated) = generate()?;
+    // Of several processes that start at once, one makes the administrator.
+    if let Some(key) = make(installation, &username, &password)? {
+        let shown = Shown { username: &username, password: Some(&generated), key: &key };
+        terminal::print(&shown.text(Output::Text))?;
+    }
+    Ok(())
+}
+
+fn make(
+    installation: &Installation,
+    username: &Username,
+    password: &Password,
+) -> Result<Option<keyward_crypto::ApiKey>, Failure> {
+    match installation.setup().first_admin(username, password) {
+        Ok(made) => Ok(Some(made.key)),
+        Err(SetupError::AlreadyDone) => Ok(None),
+        Err(error) => Err(broken(&error)),
+    }
+}
+
+fn from_stdin() -> Result<Password, Failure> {
+    let mut text = Zeroizing::new(String::with_capacity(2_048));
+    std::io::stdin()
+        .take(2_048)
+        .read_to_string(&mut text)
+        .map_err(|_| Failure::configuration("the password on standard input is not UTF-8 text"))?;
+    let line = text.trim_end_matches(['\r', '\n']);
+    Password::new_secret(SecretText::from(line))
+        .map_err(|error| Failure::configuration(format!("the password on standard input: {error}")))
+}
+
+/// A password of 256 random bits, with its text for showing it.
+fn generate() -> Result<(Password, SecretText), Failure> {
+    let shown = MacRing::generate_secret();
+    let password = Password::new_secret(SecretText::from(shown.expose()))
+        .map_err(Failure::configuration)?;
+    Ok((password, shown))
+}
+
+struct Shown<'a> {
+    username: &'a Username,
+    password: Option<&'a SecretText>,
+    key: &'a keyward_crypto::ApiKey,
+}
+
+impl Shown<'_> {
+    fn text(&self, output: Output) -> Zeroizing<String> {
+        let (username, key) = (self.username.as_str(), self.key.expose());
+        let password = self.password.map(SecretText::expose);
+        Zeroizing::new(match (output, password) {
+            (Output::Json, Some(password)) => {
+                json!({ "username": username, "password": password, "key": key }).to_string() + "\n"
+            }
+            (Output::Json, None) => json!({ "username": username, "key": key }).to_string() + "\n",
+            (Output::Text, password) => {
+                let password = password.map(|password| format!("  password  {password}\n"));
+                format!(
+                    "The first administrator, shown this once:\n  username  {username}\n{}  API key   \
+                     {key}\n",
+                    password.unwrap_or_default()
+                )
+            }
+        })
+    }
+}

@@ -1,0 +1,118 @@
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use actix_web::middleware::{Condition, from_fn};
+use actix_web::{App, HttpServer};
+use keyward_auth::LastUsed;
+use keyward_http::{Api, edge};
+use keyward_store_diesel::DieselStore;
+
+use crate::commands::init;
+use crate::exit::{Exit, Failure};
+use crate::settings::{Cors, Mode, Settings};
+use crate::wiring::Installation;
+
+/// `keyward serve`: migrates, checks, listens, until it is told to stop (SIGTERM or SIGINT); then
+/// it finishes what it has begun.
+pub(crate) fn serve(settings: &Settings) -> Result<Exit, Failure> {
+    let installation = Installation::open(settings)?;
+    if settings.mode == Mode::Development {
+        init::first_start(&installation)?;
+    }
+    let listener = TcpListener::bind(settings.bind).map_err(|error| {
+        Failure::unavailable(format!(
+            "cannot listen on {}: {error}; set BIND to another address",
+            settings.bind
+        ))
+    })?;
+    let address = listener.local_addr().map_err(Failure::unavailable)?;
+    let last_used = Arc::new(LastUsed::default());
+    let api = Api::new(installation.services(&last_used));
+    let flusher = Flusher::start(last_used, installation.store.clone());
+    tracing::info!(%address, mode = %settings.mode, "serving");
+    eprintln!("keyward: serving on http://{address} (API documentation at http://{address}/docs/)");
+    let outcome = run(api, listener, &settings.cors);
+    flusher.stop();
+    outcome.map_err(|error| Failure::unavailable(format!("the server stopped: {error}")))?;
+    tracing::info!("stopped");
+    Ok(Exit::Done)
+}
+
+fn run(api: Api<DieselStore>, listener: TcpListener, cors: &Cors) -> std::io::Result<()> {
+    let (allow_all, origins) = (cors.is_open(), cors.origins.clone());
+    actix_web::rt::System::new().block_on(async move {
+        HttpServer::new(move || {
+            let restricts = allow_all || !origins.is_empty();
+            App::new()
+                .wrap(Condition::new(restricts, other_origins(allow_all, &origins)))
+                .wrap(from_fn(edge))
+                .configure(|config| api.mount(config))
+        })
+        .client_request_timeout(HEAD_DEADLINE)
+        .keep_alive(KEEP_ALIVE)
+        .max_connections(MAX_CONNECTIONS)
+        .worker_max_blocking_threads(BLOCKING_THREADS)
+        .shutdown_timeout(SHUTDOWN_SECONDS)
+        .listen(listener)?
+        .run()
+        .await
+    })
+}
+
+/// Which web pages of other origins may read answers. Keys travel in a header and never in a
+/// cookie, so no credentials are allowed.
+fn other_origins(allow_all: bool, origins: &[String]) -> actix_cors::Cors {
+    let cors = actix_cors::Cors::default()
+        .allow_any_method()
+        .allowed_headers(["authorization", "content-type", "idempotency-key", "x-request-id"])
+        .expose_headers(["x-request-id", "retry-after"])
+        .max_age(600);
+    if allow_all {
+        return cors.allow_any_origin();
+    }
+    origins.iter().fold(cors, |cors, origin| cors.allowed_origin(origin))
+}
+
+/// Writes behind when keys were used.
+struct Flusher {
+    stop: Sender<()>,
+    thread: JoinHandle<()>,
+}
+
+impl Flusher {
+    fn start(last_used: Arc<LastUsed>, store: DieselStore) -> Self {
+        let (stop, stopped) = channel();
+        let thread = std::thread::spawn(move || {
+            loop {
+                let stopping = stopped.recv_timeout(FLUSH_EVERY) != Err(RecvTimeoutError::Timeout);
+                if let Err(error) = last_used.flush(&store) {
+                    tracing::warn!(%error, "cannot write when keys were last used; trying again");
+                }
+                if stopping {
+                    return;
+                }
+            }
+        });
+        Self { stop, thread }
+    }
+
+    fn stop(self) {
+        // If the thread is gone there is nobody to stop; what it could not write is only a time.
+        let _ = self.stop.send(());
+        let _ = self.thread.join();
+    }
+}
+
+const FLUSH_EVERY: Duration = Duration::from_secs(15);
+/// For the head of a request; the body has a deadline of its own.
+const HEAD_DEADLINE: Duration = Duration::from_secs(5);
+const KEEP_ALIVE: Duration = Duration::from_secs(75);
+/// For each worker; more wait in the backlog of the listener.
+const MAX_CONNECTIONS: usize = 10_000;
+/// For each worker. What runs here waits for one of a few database connections or hashes a
+/// password, so many more would only queue elsewhere.
+const BLOCKING_THREADS: usize = 16;
+const SHUTDOWN_SECONDS: u64 = 10;

@@ -1,0 +1,54 @@
+//! The checklist: `keyward doctor`, and what production demands before it starts.
+//!
+//! A check has a stable id, which dashboards and scripts rely on; never rename or reuse one.
+
+mod check;
+mod checklist;
+mod database;
+mod exposure;
+mod keys;
+mod sarif;
+mod table;
+
+use std::io;
+
+use crate::cli::{Output, ReportFormat};
+use crate::exit::{Exit, Failure};
+use crate::settings::Settings;
+use crate::terminal;
+
+pub(crate) use self::check::{Check, Outcome, Rule, Severity};
+pub(crate) use self::checklist::Checklist;
+
+/// Every check that needs no database. Nothing is changed or created.
+pub(crate) fn preflight(settings: &Settings) -> Checklist {
+    let mut checklist = Checklist::new(settings.mode);
+    checklist.extend(keys::checks(settings));
+    checklist.extend(exposure::checks(settings));
+    checklist.extend(database::checks(settings));
+    checklist
+}
+
+/// Prints the checklist. The exit code tells the worst outcome.
+pub(crate) fn run(
+    settings: &Settings,
+    format: Option<ReportFormat>,
+    output: Output,
+) -> Result<Exit, Failure> {
+    let checklist = preflight(settings);
+    let format = format.unwrap_or(match output {
+        Output::Text => ReportFormat::Table,
+        Output::Json => ReportFormat::Json,
+    });
+    let text = match format {
+        ReportFormat::Table => table::render(&checklist, terminal::colours(&io::stdout())),
+        ReportFormat::Json => pretty(&checklist.report())?,
+        ReportFormat::Sarif => pretty(&sarif::log(&checklist))?,
+    };
+    terminal::print(&text)?;
+    Ok(checklist.exit())
+}
+
+fn pretty(value: &impl serde::Serialize) -> Result<String, Failure> {
+    serde_json::to_string_pretty(value).map(|json| json + "\n").map_err(Failure::unavailable)
+}

@@ -1,0 +1,98 @@
+//! What the service shows to the network.
+
+use crate::settings::{Mode, Settings};
+
+use super::check::{Check, Rule, Severity};
+
+pub(super) fn checks(settings: &Settings) -> Vec<Check> {
+    vec![debug(settings), cors(settings), https(settings), proxies(settings)]
+}
+
+fn debug(settings: &Settings) -> Check {
+    match (settings.debug, settings.mode) {
+        (false, _) => DEBUG.pass("DEBUG is off"),
+        (true, Mode::Development) => DEBUG.skip("DEBUG is on, in development"),
+        (true, Mode::Production) => DEBUG.fail("DEBUG is on", "remove DEBUG, or set it to false"),
+    }
+}
+
+fn cors(settings: &Settings) -> Check {
+    let cors = &settings.cors;
+    if !cors.is_open() {
+        return match cors.origins.as_slice() {
+            [] => CORS.pass("no web page of another origin can read answers"),
+            origins => CORS.pass(format_args!("web pages can read answers from {}", origins.join(", "))),
+        };
+    }
+    let (evidence, fix) = if cors.allow_all {
+        ("CORS_ALLOW_ALL_ORIGINS is on", "remove CORS_ALLOW_ALL_ORIGINS and list your origins in CORS_ORIGINS")
+    } else {
+        ("CORS_ORIGINS holds *", "replace * in CORS_ORIGINS with your origins")
+    };
+    match settings.mode {
+        Mode::Development => CORS.warn(evidence, fix),
+        Mode::Production => CORS.fail(evidence, fix),
+    }
+}
+
+fn https(settings: &Settings) -> Check {
+    let bind = settings.bind;
+    if bind.ip().to_canonical().is_loopback() {
+        return HTTPS.pass(format_args!("{bind} can be reached from this machine only"));
+    }
+    if !settings.trusted_proxies.is_empty() {
+        return HTTPS.pass(format_args!("{bind} is behind the proxies that TRUSTED_PROXIES names"));
+    }
+    let evidence = format!("{bind} can be reached from the network without TLS");
+    let fix = "put a proxy with TLS before it and name that in TRUSTED_PROXIES, \
+               or set BIND to 127.0.0.1:8080";
+    match settings.mode {
+        Mode::Development => HTTPS.warn(evidence, fix),
+        Mode::Production => HTTPS.fail(evidence, fix),
+    }
+}
+
+fn proxies(settings: &Settings) -> Check {
+    let proxies = &settings.trusted_proxies;
+    if proxies.is_empty() {
+        return PROXIES.skip("no proxy is trusted");
+    }
+    match proxies.iter().find(|network| network.prefix() == 0) {
+        Some(everything) => PROXIES.fail(
+            format_args!("TRUSTED_PROXIES holds {everything}, so that anybody can pretend any address"),
+            "name the addresses of your proxies only",
+        ),
+        None => PROXIES.pass(format_args!(
+            "{} can say who the client is",
+            proxies.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+        )),
+    }
+}
+
+const DEBUG: Rule = Rule {
+    id: "service.debug-off",
+    title: "Debugging is off in production",
+    severity: Severity::Blocking,
+    asvs: "v5.0.0-13.4.2",
+};
+
+const CORS: Rule = Rule {
+    id: "service.cors-closed",
+    title: "Only listed origins can read answers",
+    severity: Severity::Blocking,
+    asvs: "v5.0.0-3.4.2",
+};
+
+const HTTPS: Rule = Rule {
+    id: "service.https",
+    title: "Nothing listens on a network without TLS",
+    severity: Severity::Blocking,
+    asvs: "v5.0.0-12.2.1",
+};
+
+const PROXIES: Rule = Rule {
+    id: "service.trusted-proxies",
+    title: "Only named proxies can say who the client is",
+    severity: Severity::Blocking,
+    asvs: "v5.0.0-4.1.3",
+};
