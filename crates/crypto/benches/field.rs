@@ -1,5 +1,10 @@
 //! What a field and an API key cost. `benches/peer.py` measures Python's Fernet at the same sizes.
 
+#![expect(
+    clippy::expect_used,
+    reason = "a benchmark that cannot start may panic"
+)]
+
 use divan::counter::BytesCount;
 use divan::{Bencher, black_box};
 use keyward_crypto::{ApiKey, ApiKeyKind, Context, FieldKey, KeyRing, MacPurpose, MacRing};

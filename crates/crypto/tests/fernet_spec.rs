@@ -1,6 +1,8 @@
 //! The test vectors of the Fernet specification
 //! (<https://github.com/fernet/spec>: generate.json, verify.json, invalid.json).
 
+#![expect(clippy::unwrap_used, reason = "a test that fails may panic")]
+
 use data_encoding::BASE64URL;
 use keyward_crypto::{PlainFernet, PlainFernetError};
 

@@ -1,5 +1,11 @@
 //! docs/formats.md against the crate: the vectors, and the Python that the page shows.
 
+#![expect(
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test that fails may panic"
+)]
+
 use std::collections::BTreeMap;
 use std::process::{Command, Stdio};
 
