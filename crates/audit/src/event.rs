@@ -186,3 +186,34 @@ impl Record {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Head;
+
+    #[test]
+    fn the_macs_of_an_event_and_of_the_end_are_the_documented_ones() {
+        // Computed in Python from the definitions in docs/formats.md.
+        let (event, end) = (
+            "b75c0c4eefa6817b.682044527b7205c154452123942e5d693f932e96e7d1b8859d487b8a3be61395",
+            "b75c0c4eefa6817b.1e0f1ad998b594287d880cb69f03029872758e4dfb2cd04a88f47cbdf237e7b5",
+        );
+        let macs = MacRing::parse("Yk3v9QpZ7tLwXr2NfBhGmCs5DjUa8eKo4iTyVx6RlWz").unwrap();
+        let fields = RecordFields {
+            seq: 1,
+            at: Timestamp(1_800_000_000),
+            actor_kind: ActorKind::Host.as_str().to_owned(),
+            actor_id: None,
+            actor_key: None,
+            request: None,
+            action: "user.create".to_owned(),
+            subject_kind: "user".to_owned(),
+            subject_id: "01890a5d-7e8f-7c3d-a1b2-c3d4e5f60718".to_owned(),
+            details: r#"{"role":"admin"}"#.to_owned(),
+        };
+        let record = fields.sign(None, &macs);
+        assert_eq!(record.mac.as_stored(), event);
+        assert_eq!(Head::of(&record, &macs).mac.as_stored(), end);
+    }
+}

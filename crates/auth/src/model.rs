@@ -243,3 +243,61 @@ pub struct ListedKey {
     /// When it was last used, to the minute.
     pub last_used_at: Option<Timestamp>,
 }
+
+#[cfg(test)]
+mod tests {
+    use keyward_crypto::MacRing;
+
+    use super::*;
+
+    // The expected values were computed in Python from the definitions in docs/formats.md.
+    fn macs() -> MacRing {
+        MacRing::parse("Yk3v9QpZ7tLwXr2NfBhGmCs5DjUa8eKo4iTyVx6RlWz").unwrap()
+    }
+
+    fn user_id() -> UserId {
+        Id::parse("01890a5d-7e8f-7c3d-a1b2-c3d4e5f60718").unwrap()
+    }
+
+    #[test]
+    fn the_mac_of_a_user_row_is_the_documented_one() {
+        let user = User {
+            id: user_id(),
+            username: Username::parse("ada").unwrap(),
+            kind: UserKind::Human,
+            role: Role::Admin,
+            status: UserStatus::Active,
+            password_hash: None,
+            first_name: PersonName::parse("Ada").unwrap(),
+            last_name: PersonName::parse("Lovelace").unwrap(),
+            created_at: Timestamp(1_800_000_000),
+            version: 3,
+        };
+        assert_eq!(
+            Signed::sign(user, &macs()).mac().as_stored(),
+            "b75c0c4eefa6817b.dde7e63af23f173bfc04906e70e8345092b602cae3c7b1ae5de9c28c09bd3318"
+        );
+    }
+
+    #[test]
+    fn the_mac_of_a_key_row_is_the_documented_one() {
+        let key_mac = Mac::from_stored(
+            "b75c0c4eefa6817b.01ee888a8166d6624cb81e8c59e9abadab851dc4ff6ecbeebdedf9f2b40a6452",
+        );
+        let key = ApiKeyRecord {
+            id: ApiKeyId::parse("0123456789ABCDEF").unwrap(),
+            kind: ApiKeyKind::User,
+            user: user_id(),
+            name: KeyName::parse("laptop").unwrap(),
+            scopes: Scopes::from_stored("credentials:use read").unwrap(),
+            created_at: Timestamp(1_800_000_000),
+            expires_at: Some(Timestamp(1_900_000_000)),
+            revoked_at: None,
+            key_mac: key_mac.unwrap(),
+        };
+        assert_eq!(
+            Signed::sign(key, &macs()).mac().as_stored(),
+            "b75c0c4eefa6817b.750c43a30e351bc63ff3797e63149f144a060012304396d667e5e429d9a6a18c"
+        );
+    }
+}

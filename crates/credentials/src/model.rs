@@ -146,3 +146,31 @@ pub struct StoredCredential {
     /// Its secret fields in the order of their paths.
     pub secrets: Vec<SecretField>,
 }
+
+#[cfg(test)]
+mod tests {
+    use keyward_crypto::MacRing;
+
+    use super::*;
+
+    #[test]
+    fn the_mac_of_a_credential_row_is_the_documented_one() {
+        // Computed in Python from the definition in docs/formats.md.
+        let expected =
+            "b75c0c4eefa6817b.9557e8cacb3baecc78702592d58b44e9b624b0757b13187b89cdd2ad3d83430c";
+        let macs = MacRing::parse("Yk3v9QpZ7tLwXr2NfBhGmCs5DjUa8eKo4iTyVx6RlWz").unwrap();
+        let id: CredentialId = Id::parse("01890a5d-7e8f-7c3d-a1b2-c3d4e5f60718").unwrap();
+        let open_fields = r#"{"provider":"openai","base_url":"https://api.example.com/v1"}"#;
+        let credential = Credential {
+            id,
+            name: CredentialName::parse("OpenAI").unwrap(),
+            credential_type: CredentialType::Llm,
+            created_by: id.cast(),
+            open_fields: OpenFields::from_stored(open_fields).unwrap(),
+            created_at: Timestamp(1),
+            updated_at: Timestamp(2),
+            version: 1,
+        };
+        assert_eq!(Signed::sign(credential, &macs).mac().as_stored(), expected);
+    }
+}

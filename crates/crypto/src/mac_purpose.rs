@@ -17,8 +17,6 @@ pub enum MacPurpose {
     AuditHead,
     /// A request that is repeated under an `Idempotency-Key`.
     IdempotentRequest,
-    /// The cursor of a list.
-    Cursor,
 }
 
 impl MacPurpose {
@@ -32,7 +30,6 @@ impl MacPurpose {
             Self::AuditEvent => "audit-event",
             Self::AuditHead => "audit-head",
             Self::IdempotentRequest => "idempotent-request",
-            Self::Cursor => "cursor",
         }
     }
 }

@@ -164,7 +164,6 @@ struct RingKey {
     audit_event: hmac::Key,
     audit_head: hmac::Key,
     idempotent_request: hmac::Key,
-    cursor: hmac::Key,
 }
 
 impl RingKey {
@@ -179,7 +178,6 @@ impl RingKey {
             audit_event: purpose_key(&prk, MacPurpose::AuditEvent),
             audit_head: purpose_key(&prk, MacPurpose::AuditHead),
             idempotent_request: purpose_key(&prk, MacPurpose::IdempotentRequest),
-            cursor: purpose_key(&prk, MacPurpose::Cursor),
         }
     }
 
@@ -200,7 +198,6 @@ impl RingKey {
             MacPurpose::AuditEvent => &self.audit_event,
             MacPurpose::AuditHead => &self.audit_head,
             MacPurpose::IdempotentRequest => &self.idempotent_request,
-            MacPurpose::Cursor => &self.cursor,
         }
     }
 }
@@ -219,7 +216,7 @@ mod tests {
 
     use super::*;
 
-    const PURPOSES: [MacPurpose; 8] = [
+    const PURPOSES: [MacPurpose; 7] = [
         MacPurpose::ApiKey,
         MacPurpose::ApiKeyRow,
         MacPurpose::UserRow,
@@ -227,7 +224,6 @@ mod tests {
         MacPurpose::AuditEvent,
         MacPurpose::AuditHead,
         MacPurpose::IdempotentRequest,
-        MacPurpose::Cursor,
     ];
 
     #[test]
@@ -266,13 +262,13 @@ mod tests {
     #[test]
     fn no_flipped_bit_of_a_mac_goes_unnoticed() {
         let ring = MacRing::parse(MacRing::generate_secret().expose()).unwrap();
-        let mac = ring.mac(MacPurpose::Cursor, &[b"x"]);
+        let mac = ring.mac(MacPurpose::AuditHead, &[b"x"]);
         for bit in 0..256 {
             let mut bytes = *mac.as_bytes();
             bytes[bit / 8] ^= 1 << (bit % 8);
             let flipped = Mac::new(*mac.key_id(), bytes);
             assert!(
-                !ring.verify(MacPurpose::Cursor, &[b"x"], &flipped),
+                !ring.verify(MacPurpose::AuditHead, &[b"x"], &flipped),
                 "bit {bit}"
             );
         }
@@ -304,10 +300,10 @@ mod tests {
     fn a_mac_is_not_valid_under_the_name_of_another_key() {
         let (old, new) = (MacRing::generate_secret(), MacRing::generate_secret());
         let ring = MacRing::parse(&format!("{},{}", new.expose(), old.expose())).unwrap();
-        let mac = ring.mac(MacPurpose::Cursor, &[b"x"]);
+        let mac = ring.mac(MacPurpose::AuditHead, &[b"x"]);
         let oldest = *ring.ids().last().unwrap();
         let renamed = Mac::new(oldest, *mac.as_bytes());
-        assert!(!ring.verify(MacPurpose::Cursor, &[b"x"], &renamed));
+        assert!(!ring.verify(MacPurpose::AuditHead, &[b"x"], &renamed));
     }
 
     #[test]

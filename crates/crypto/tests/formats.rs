@@ -120,7 +120,6 @@ fn macs_are_those_of_the_page() {
         ("mac-audit-event", MacPurpose::AuditEvent),
         ("mac-audit-head", MacPurpose::AuditHead),
         ("mac-idempotent-request", MacPurpose::IdempotentRequest),
-        ("mac-cursor", MacPurpose::Cursor),
     ] {
         assert_eq!(
             page.macs().mac(purpose, &parts).as_stored(),
