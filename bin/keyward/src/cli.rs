@@ -26,7 +26,11 @@ pub(crate) struct Cli {
 
 impl Cli {
     pub(crate) fn output(&self) -> Output {
-        if self.json { Output::Json } else { Output::Text }
+        if self.json {
+            Output::Json
+        } else {
+            Output::Text
+        }
     }
 }
 
@@ -81,7 +85,7 @@ pub(crate) struct InitArgs {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum KeysCommand {
-    /// Print a new FIELD_ENCRYPTION_KEY and SECRET_KEY. Nothing is stored.
+    /// Print new keys in the form in which they are set. Nothing is stored.
     Generate,
 }
 

@@ -17,8 +17,7 @@ use crate::exit::{Exit, Failure};
 use crate::settings::Settings;
 use crate::terminal;
 
-pub(crate) use self::check::{Check, Outcome, Rule, Severity};
-pub(crate) use self::checklist::Checklist;
+use self::checklist::Checklist;
 
 /// Every check that needs no database. Nothing is changed or created.
 pub(crate) fn preflight(settings: &Settings) -> Checklist {
@@ -50,5 +49,7 @@ pub(crate) fn run(
 }
 
 fn pretty(value: &impl serde::Serialize) -> Result<String, Failure> {
-    serde_json::to_string_pretty(value).map(|json| json + "\n").map_err(Failure::unavailable)
+    serde_json::to_string_pretty(value)
+        .map(|json| json + "\n")
+        .map_err(Failure::unavailable)
 }

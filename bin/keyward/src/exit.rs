@@ -49,12 +49,18 @@ pub(crate) struct Failure {
 impl Failure {
     /// The settings are wrong: exit code 78.
     pub(crate) fn configuration(text: impl fmt::Display) -> Self {
-        Self { exit: Exit::Configuration, text: text.to_string() }
+        Self {
+            exit: Exit::Configuration,
+            text: text.to_string(),
+        }
     }
 
     /// Something needed does not answer: exit code 69.
     pub(crate) fn unavailable(text: impl fmt::Display) -> Self {
-        Self { exit: Exit::Unavailable, text: text.to_string() }
+        Self {
+            exit: Exit::Unavailable,
+            text: text.to_string(),
+        }
     }
 
     pub(crate) fn exit(&self) -> Exit {

@@ -1,25 +1,25 @@
 //! The keys of this installation: found, or in development generated once.
 
+mod error;
 mod generated;
+mod kind;
+mod new;
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use keyward_crypto::{
-    FieldKey, FieldKeyError, KeyRing, KeyRingError, MacRing, SecretKeyError, SecretText,
-};
+use keyward_crypto::{FieldKeyError, KeyRing, KeyRingError, MacRing, SecretKeyError, SecretText};
 use keyward_store_diesel::DatabaseUrl;
-use serde::Serialize;
-use zeroize::Zeroizing;
 
-use crate::cli::Output;
-use crate::exit::Failure;
 use crate::private_path::{self, Readers, SecretFileError};
-use crate::settings::{Mode, Name, Origin, SecretSource, Settings, SettingsError};
-use crate::terminal;
+use crate::settings::{Mode, Name, Origin, Settings};
 
 use self::generated::Kept;
+
+pub(crate) use self::error::KeyError;
+pub(crate) use self::kind::KeyKind;
+pub(crate) use self::new::print_new;
 
 /// Both key rings, and where they came from.
 pub(crate) struct KeyMaterial {
@@ -109,120 +109,10 @@ pub(crate) fn existing_fields(
 }
 
 /// The key ring for MACs if its setting or file exists. Nothing is generated.
-pub(crate) fn existing_macs(
-    settings: &Settings,
-) -> Result<Option<(MacRing, KeyOrigin)>, KeyError> {
+pub(crate) fn existing_macs(settings: &Settings) -> Result<Option<(MacRing, KeyOrigin)>, KeyError> {
     match find(settings, KeyKind::Secret)? {
         Some(found) => Ok(Some((parse_macs(&found)?, found.origin))),
         None => Ok(None),
-    }
-}
-
-/// Prints new keys in the form in which they are set. They are stored nowhere.
-pub(crate) fn print_new(output: Output) -> Result<(), Failure> {
-    let (field, secret) = (KeyKind::Field.new_key(), KeyKind::Secret.new_key());
-    let new = NewKeys { field_encryption_key: field.expose(), secret_key: secret.expose() };
-    let text = match output {
-        Output::Text => format!(
-            "{}={}\n{}={}\n",
-            Name::FieldEncryptionKey,
-            new.field_encryption_key,
-            Name::SecretKey,
-            new.secret_key
-        ),
-        Output::Json => serde_json::to_string_pretty(&new)
-            .map(|json| json + "\n")
-            .map_err(Failure::unavailable)?,
-    };
-    terminal::print(&Zeroizing::new(text))
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-struct NewKeys<'a> {
-    field_encryption_key: &'a str,
-    secret_key: &'a str,
-}
-
-/// Why there are no keys to work with: one paragraph that says what to do, without any key.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum KeyError {
-    #[error(
-        "KEYWARD_ENV is production, and {names} not set; production generates no keys, so run \
-         `keyward keys generate`, keep what it prints in a safe place, and set it, or name a file \
-         that holds it (mode 0600) with {name}_FILE"
-    )]
-    Missing { names: String, name: Name },
-    #[error(
-        "{} exists, but the key it was written under is missing: neither {name} is set, nor does \
-         {} exist; restore the key from your backup, or move the database away to start with a \
-         new one. No new key was generated, since it could not open what is stored",
-        database.display(),
-        key.display()
-    )]
-    Lost { name: Name, key: PathBuf, database: PathBuf },
-    #[error(transparent)]
-    Unreadable(#[from] SettingsError),
-    #[error("{name} cannot be taken from the data directory: {source}")]
-    GeneratedUnreadable { name: Name, source: SecretFileError },
-    #[error(
-        "cannot create {}: {source}; make the directory writable, choose another with DATA_DIR, \
-         or set {name}",
-        path.display()
-    )]
-    NotCreated { name: Name, path: PathBuf, source: std::io::Error },
-    #[error("{name} ({origin}) cannot be used: {problem}; run `keyward keys generate` for a new one")]
-    Unusable { name: Name, origin: KeyOrigin, problem: String },
-}
-
-impl From<KeyError> for Failure {
-    fn from(error: KeyError) -> Self {
-        Self::configuration(error)
-    }
-}
-
-/// The two kinds of keys.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum KeyKind {
-    Field,
-    Secret,
-}
-
-impl KeyKind {
-    pub(crate) fn name(self) -> Name {
-        match self {
-            Self::Field => Name::FieldEncryptionKey,
-            Self::Secret => Name::SecretKey,
-        }
-    }
-
-    pub(crate) fn source(self, settings: &Settings) -> Option<&SecretSource> {
-        match self {
-            Self::Field => settings.field_encryption_key.as_ref(),
-            Self::Secret => settings.secret_key.as_ref(),
-        }
-    }
-
-    /// Where development keeps a generated key.
-    pub(crate) fn path(self, settings: &Settings) -> PathBuf {
-        settings.data_dir.join(match self {
-            Self::Field => "field-encryption.key",
-            Self::Secret => "secret.key",
-        })
-    }
-
-    fn purpose(self) -> &'static str {
-        match self {
-            Self::Field => "encrypts stored credentials",
-            Self::Secret => "authenticates API keys and the audit log",
-        }
-    }
-
-    fn new_key(self) -> SecretText {
-        match self {
-            Self::Field => FieldKey::generate().expose(),
-            Self::Secret => MacRing::generate_secret(),
-        }
     }
 }
 
@@ -239,28 +129,43 @@ fn find(settings: &Settings, kind: KeyKind) -> Result<Option<Found>, KeyError> {
             Some(path) => KeyOrigin::File(path.to_owned()),
             None => KeyOrigin::Set(source.origin().clone()),
         };
-        return Ok(Some(Found { text: source.read()?, origin }));
+        return Ok(Some(Found {
+            text: source.read()?,
+            origin,
+        }));
     }
     if settings.mode == Mode::Production {
         return Ok(None);
     }
     let path = kind.path(settings);
     match private_path::read_secret(&path, Readers::Owner) {
-        Ok(text) => Ok(Some(Found { text, origin: KeyOrigin::Generated(path) })),
+        Ok(text) => Ok(Some(Found {
+            text,
+            origin: KeyOrigin::Generated(path),
+        })),
         Err(SecretFileError::Missing { .. }) => Ok(None),
-        Err(source) => Err(KeyError::GeneratedUnreadable { name: kind.name(), source }),
+        Err(source) => Err(KeyError::GeneratedUnreadable {
+            name: kind.name(),
+            source,
+        }),
     }
 }
 
 fn refuse_missing(kinds: &[(KeyKind, bool)]) -> Result<(), KeyError> {
-    let missing: Vec<Name> =
-        kinds.iter().filter(|(_, missing)| *missing).map(|(kind, _)| kind.name()).collect();
+    let missing: Vec<Name> = kinds
+        .iter()
+        .filter(|(_, missing)| *missing)
+        .map(|(kind, _)| kind.name())
+        .collect();
     let Some(first) = missing.first() else {
         return Ok(());
     };
     let verb = if missing.len() == 1 { "is" } else { "are" };
     let names: Vec<_> = missing.iter().map(Name::to_string).collect();
-    Err(KeyError::Missing { names: format!("{} {verb}", names.join(" and ")), name: *first })
+    Err(KeyError::Missing {
+        names: format!("{} {verb}", names.join(" and ")),
+        name: *first,
+    })
 }
 
 /// Generates a key, unless another process was faster; then that one's key is taken.
@@ -283,12 +188,19 @@ fn generate(
         }
         Kept::Theirs => read_generated(kind, &path)?,
     };
-    Ok(Found { text, origin: KeyOrigin::Generated(path) })
+    Ok(Found {
+        text,
+        origin: KeyOrigin::Generated(path),
+    })
 }
 
 fn read_generated(kind: KeyKind, path: &Path) -> Result<SecretText, KeyError> {
-    private_path::read_secret(path, Readers::Owner)
-        .map_err(|source| KeyError::GeneratedUnreadable { name: kind.name(), source })
+    private_path::read_secret(path, Readers::Owner).map_err(|source| {
+        KeyError::GeneratedUnreadable {
+            name: kind.name(),
+            source,
+        }
+    })
 }
 
 fn announce(generated: &[(KeyKind, PathBuf)], notices: &mut dyn Write) {
@@ -297,7 +209,14 @@ fn announce(generated: &[(KeyKind, PathBuf)], notices: &mut dyn Write) {
     }
     let mut text = String::from("keyward: generated for development:\n");
     for (kind, path) in generated {
-        text += &format!("  {}  ({} {})\n", path.display(), kind.name(), kind.purpose());
+        // Writing to a string cannot fail.
+        let _ = writeln!(
+            text,
+            "  {}  ({} {})",
+            path.display(),
+            kind.name(),
+            kind.purpose()
+        );
     }
     text += "Back these files up, apart from the database: without them, what is stored is lost.\n";
     // The keys are in place; a closed standard error does not make them worse.
@@ -307,10 +226,16 @@ fn announce(generated: &[(KeyKind, PathBuf)], notices: &mut dyn Write) {
 fn parse_fields(found: &Found) -> Result<KeyRing, KeyError> {
     KeyRing::parse(found.text.expose()).map_err(|error| {
         let problem = match error {
-            KeyRingError::Key { position, source: FieldKeyError::Malformed } => {
+            KeyRingError::Key {
+                position,
+                source: FieldKeyError::Malformed,
+            } => {
                 format!("key number {position} is not 44 characters of URL-safe base64")
             }
-            KeyRingError::Key { position, source: FieldKeyError::Example } => {
+            KeyRingError::Key {
+                position,
+                source: FieldKeyError::Example,
+            } => {
                 format!("key number {position} is an example key, which anyone can look up")
             }
             KeyRingError::Duplicate { kid } => format!("the key with the id {kid} is in it twice"),
@@ -328,7 +253,11 @@ fn parse_macs(found: &Found) -> Result<MacRing, KeyError> {
 }
 
 fn unusable(kind: KeyKind, found: &Found, problem: String) -> KeyError {
-    KeyError::Unusable { name: kind.name(), origin: found.origin.clone(), problem }
+    KeyError::Unusable {
+        name: kind.name(),
+        origin: found.origin.clone(),
+        problem,
+    }
 }
 
 #[cfg(test)]

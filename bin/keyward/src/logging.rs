@@ -12,7 +12,9 @@ use crate::terminal;
 /// Call it once.
 pub(crate) fn start(settings: &LogSettings) -> Result<(), Failure> {
     let filter = filter(&settings.directives).map_err(Failure::configuration)?;
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr);
     match settings.format {
         LogFormat::Text => lines.with_ansi(terminal::colours(&io::stderr())).try_init(),
         LogFormat::Json => lines.json().flatten_event(true).with_ansi(false).try_init(),
@@ -24,11 +26,11 @@ pub(crate) fn start(settings: &LogSettings) -> Result<(), Failure> {
 ///
 /// The error is a phrase that follows the name of the setting.
 pub(crate) fn filter(directives: &str) -> Result<EnvFilter, String> {
-    for directive in directives.split(',').map(str::trim) {
+    for directive in directives.split(',') {
         // A filter takes a lone word for a module and shows everything of it, so that a misspelled
-        // level would silence the log.
-        let lone_word = !directive.contains(['=', '[', ']', '{', '}', '"']);
-        if lone_word && directive.parse::<LevelFilter>().is_err() {
+        // level would silence the log; and nothing at all for the level `error`.
+        let lone_word = !directive.contains(['=', '[', ']']);
+        if directive.is_empty() || lone_word && directive.parse::<LevelFilter>().is_err() {
             return Err(format!(
                 "{directive:?} is no level; write off, error, warn, info, debug or trace, \
                  or module=level, separated by commas"
@@ -44,14 +46,26 @@ mod tests {
 
     #[test]
     fn levels_and_modules_are_directives() {
-        for good in ["info", "OFF", "warn, keyward_http=debug", "keyward[request{id=7}]=trace"] {
+        for good in [
+            "info",
+            "OFF",
+            "warn,keyward_http=debug",
+            "keyward[request{id=7}]=trace",
+        ] {
             assert!(filter(good).is_ok(), "{good}");
         }
     }
 
     #[test]
     fn a_misspelled_level_is_refused() {
-        for bad in ["verbose", "info,debugg", "", "info,,", "keyward=loud"] {
+        for bad in [
+            "verbose",
+            "info,debugg",
+            "",
+            "info,,",
+            "keyward=loud",
+            "warn, info",
+        ] {
             assert!(filter(bad).is_err(), "{bad:?}");
         }
     }

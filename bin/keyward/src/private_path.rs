@@ -24,7 +24,9 @@ pub(crate) fn read_secret(path: &Path, readers: Readers) -> Result<SecretText, S
     let failed = |source| SecretFileError::from_io(path, source);
     // Opening a pipe would wait for its writer.
     if !std::fs::metadata(path).map_err(failed)?.is_file() {
-        return Err(SecretFileError::NotAFile { path: path.to_owned() });
+        return Err(SecretFileError::NotAFile {
+            path: path.to_owned(),
+        });
     }
     let file = File::open(path).map_err(failed)?;
     // Of the open file: the path may lead elsewhere by now.
@@ -42,10 +44,14 @@ pub(crate) fn read_secret(path: &Path, readers: Readers) -> Result<SecretText, S
     let bytes = bytes.get(..length).filter(|bytes| bytes.len() <= MAX_BYTES);
     let text = bytes
         .and_then(|bytes| std::str::from_utf8(bytes).ok())
-        .ok_or_else(|| SecretFileError::NotText { path: path.to_owned() })?
+        .ok_or_else(|| SecretFileError::NotText {
+            path: path.to_owned(),
+        })?
         .trim_end_matches(['\r', '\n']);
     if text.trim().is_empty() {
-        return Err(SecretFileError::Empty { path: path.to_owned() });
+        return Err(SecretFileError::Empty {
+            path: path.to_owned(),
+        });
     }
     Ok(SecretText::new(text.to_owned()))
 }
@@ -139,7 +145,10 @@ mod tests {
         for mode in [0o640, 0o604, 0o620, 0o601, 0o644, 0o666] {
             let (_dir, path) = file(mode, b"content-of-the-file");
             let error = read_secret(&path, Readers::Owner).unwrap_err().to_string();
-            assert!(error.contains(&format!("`chmod 600 {}`", path.display())), "{error}");
+            assert!(
+                error.contains(&format!("`chmod 600 {}`", path.display())),
+                "{error}"
+            );
             assert!(error.contains(&format!("{mode:04o}")), "{error}");
             assert!(!error.contains("content"), "{error}");
             assert!(read_secret(&path, Readers::Any).is_ok());
@@ -167,8 +176,14 @@ mod tests {
         let (dir, path) = file(0o600, b"\n");
         let read = |path: &Path| read_secret(path, Readers::Owner).unwrap_err();
         assert!(matches!(read(dir.path()), SecretFileError::NotAFile { .. }));
-        assert!(matches!(read(Path::new("/dev/null")), SecretFileError::NotAFile { .. }));
-        assert!(matches!(read(&dir.path().join("no")), SecretFileError::Missing { .. }));
+        assert!(matches!(
+            read(Path::new("/dev/null")),
+            SecretFileError::NotAFile { .. }
+        ));
+        assert!(matches!(
+            read(&dir.path().join("no")),
+            SecretFileError::Missing { .. }
+        ));
         assert!(matches!(read(&path), SecretFileError::Empty { .. }));
     }
 

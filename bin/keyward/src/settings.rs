@@ -124,22 +124,18 @@ impl Settings {
     pub(crate) fn database_url(&self) -> Result<DatabaseUrl, DatabaseUrlProblem> {
         let text = match &self.database_url {
             Some(source) => source.read()?,
-            None => self.default_database_url().ok_or(DatabaseUrlProblem::Missing)?,
+            None => self
+                .default_database_url()
+                .ok_or(DatabaseUrlProblem::Missing)?,
         };
         Ok(DatabaseUrl::parse(text.expose().trim())?)
     }
 
-    /// The database as it may be shown: scheme, host and name, no user and no password.
-    pub(crate) fn database_label(&self) -> String {
-        match self.database_url() {
-            Ok(url) => url.label(),
-            Err(_) => "no usable database".to_owned(),
-        }
-    }
-
     fn default_database_url(&self) -> Option<SecretText> {
         let url = || format!("sqlite://{}", self.data_dir.join("keyward.db").display());
-        (self.mode == Mode::Development).then(url).map(SecretText::new)
+        (self.mode == Mode::Development)
+            .then(url)
+            .map(SecretText::new)
     }
 
     fn from_layers(layers: &mut Layers) -> Result<Self, SettingsError> {
@@ -159,7 +155,10 @@ impl Settings {
         let scope = required(Name::CredentialScope)?;
         let (format, level) = (required(Name::LogFormat)?, required(Name::LogLevel)?);
         let data_dir = required(Name::DataDir)?;
-        let (origins, proxies) = (layers.take(Name::CorsOrigins), layers.take(Name::TrustedProxies));
+        let (origins, proxies) = (
+            layers.take(Name::CorsOrigins),
+            layers.take(Name::TrustedProxies),
+        );
 
         Ok(Self {
             mode: mode.parsed(Mode::parse)?,
@@ -175,8 +174,7 @@ impl Settings {
             credential_scope: scope.parsed(CredentialScope::parse)?,
             log: LogSettings {
                 format: format.parsed(LogFormat::parse)?,
-                directives: level
-                    .parsed(|text| logging::filter(text).map(|_| text.to_owned()))?,
+                directives: level.parsed(|text| logging::filter(text).map(|_| text.to_owned()))?,
             },
             data_dir: data_dir.text()?.into(),
             field_encryption_key,
@@ -229,7 +227,8 @@ impl LogFormat {
 
 /// No host names: what a name resolves to would decide who can connect.
 fn parse_bind(text: &str) -> Result<SocketAddr, String> {
-    text.parse().map_err(|_| "write an IP address and a port, such as 127.0.0.1:8080".to_owned())
+    text.parse()
+        .map_err(|_| "write an IP address and a port, such as 127.0.0.1:8080".to_owned())
 }
 
 fn list<T>(
@@ -240,4 +239,4 @@ fn list<T>(
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

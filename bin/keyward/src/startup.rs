@@ -21,5 +21,11 @@ pub(crate) fn prepare(settings: &Settings) -> Result<Prepared, Failure> {
     }
     let database = settings.database_url().map_err(Failure::configuration)?;
     let keys = KeyMaterial::obtain(settings, &database, &mut std::io::stderr())?;
+    tracing::info!(
+        database = database.label(),
+        field_encryption_key = %keys.fields_origin,
+        secret_key = %keys.macs_origin,
+        "keys and database are known"
+    );
     Ok(Prepared { keys, database })
 }

@@ -15,10 +15,13 @@ pub(crate) fn colours(stream: &impl IsTerminal) -> bool {
 /// A reader that left early (`keyward … | head -1`) is no failure.
 pub(crate) fn print(text: &str) -> Result<(), Failure> {
     let mut stdout = io::stdout().lock();
-    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            Err(Failure::unavailable(format_args!("cannot write the output: {error}")))
-        }
+    match stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.flush())
+    {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Failure::unavailable(
+            format_args!("cannot write the output: {error}"),
+        )),
         _ => Ok(()),
     }
 }

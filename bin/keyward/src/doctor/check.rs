@@ -35,17 +35,6 @@ pub(crate) enum Outcome {
     Skip,
 }
 
-impl Outcome {
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::Pass => "pass",
-            Self::Warn => "warn",
-            Self::Fail => "fail",
-            Self::Skip => "skip",
-        }
-    }
-}
-
 /// A rule, held against this installation.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Check {

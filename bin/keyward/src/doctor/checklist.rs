@@ -15,7 +15,10 @@ pub(crate) struct Checklist {
 
 impl Checklist {
     pub(crate) fn new(mode: Mode) -> Self {
-        Self { mode, checks: Vec::new() }
+        Self {
+            mode,
+            checks: Vec::new(),
+        }
     }
 
     pub(crate) fn extend(&mut self, checks: impl IntoIterator<Item = Check>) {
@@ -50,7 +53,11 @@ impl Checklist {
         let mut text = format!("this installation is not safe for {}:", self.mode);
         for check in failed {
             // Writing to a string cannot fail.
-            let _ = write!(text, "\n  {}: {}\n    fix: {}", check.id, check.evidence, check.fix);
+            let _ = write!(
+                text,
+                "\n  {}: {}\n    fix: {}",
+                check.id, check.evidence, check.fix
+            );
         }
         text += "\nRun `keyward doctor` for the whole list.";
         Err(Failure::configuration(text))
@@ -69,7 +76,10 @@ impl Checklist {
     }
 
     pub(super) fn count(&self, outcome: Outcome) -> usize {
-        self.checks.iter().filter(|check| check.outcome == outcome).count()
+        self.checks
+            .iter()
+            .filter(|check| check.outcome == outcome)
+            .count()
     }
 }
 
@@ -89,9 +99,17 @@ mod tests {
     use super::super::check::{Rule, Severity};
     use super::*;
 
-    const BLOCKING: Rule =
-        Rule { id: "a.b", title: "B holds", severity: Severity::Blocking, asvs: "v5.0.0-1.1.1" };
-    const WARNING: Rule = Rule { id: "a.w", severity: Severity::Warning, ..BLOCKING };
+    const BLOCKING: Rule = Rule {
+        id: "a.b",
+        title: "B holds",
+        severity: Severity::Blocking,
+        asvs: "v5.0.0-1.1.1",
+    };
+    const WARNING: Rule = Rule {
+        id: "a.w",
+        severity: Severity::Warning,
+        ..BLOCKING
+    };
 
     fn checklist(checks: impl IntoIterator<Item = Check>) -> Checklist {
         let mut checklist = Checklist::new(Mode::Production);
@@ -121,7 +139,10 @@ mod tests {
         let mild = checklist([BLOCKING.warn("w", "do"), WARNING.fail("f", "do")]);
         assert!(mild.refuse_failures().is_ok());
 
-        let bad = checklist([BLOCKING.fail("B is broken", "mend B"), WARNING.fail("f", "do")]);
+        let bad = checklist([
+            BLOCKING.fail("B is broken", "mend B"),
+            WARNING.fail("f", "do"),
+        ]);
         let failure = bad.refuse_failures().unwrap_err();
         assert_eq!(failure.exit(), Exit::Configuration);
         insta::assert_snapshot!(failure, @r"

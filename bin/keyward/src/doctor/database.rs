@@ -49,7 +49,10 @@ fn encryption(url: &Url) -> Check {
 
 fn concerns_encryption(error: &DatabaseUrlProblem) -> bool {
     use DatabaseUrlError::{BuildWithoutTls, PlainText};
-    matches!(error, DatabaseUrlProblem::Refused(PlainText(_) | BuildWithoutTls))
+    matches!(
+        error,
+        DatabaseUrlProblem::Refused(PlainText(_) | BuildWithoutTls)
+    )
 }
 
 fn place(url: &Url) -> Check {
@@ -59,7 +62,10 @@ fn place(url: &Url) -> Check {
     let path = resolved(path);
     let shown = path.display();
     let fix = "move the database to a disk that lasts, and point DATABASE_URL there";
-    if let Some(shared) = TEMPORARY.iter().find(|directory| path.starts_with(directory)) {
+    if let Some(shared) = TEMPORARY
+        .iter()
+        .find(|directory| path.starts_with(directory))
+    {
         return PLACE.warn(
             format_args!("{shown} is in {shared}, which is emptied and shared with all users"),
             fix,
@@ -71,7 +77,9 @@ fn place(url: &Url) -> Check {
             fix,
         ),
         Some(kind) if NETWORK.contains(&kind.as_str()) => PLACE.warn(
-            format_args!("{shown} is on a network file system ({kind}), where locks cannot be relied on"),
+            format_args!(
+                "{shown} is on a network file system ({kind}), where locks cannot be relied on"
+            ),
             "move the database to a local disk, or use PostgreSQL",
         ),
         _ => PLACE.pass(shown),
@@ -84,7 +92,11 @@ fn resolved(path: &Path) -> PathBuf {
     for existing in path.ancestors() {
         if let (Ok(real), Ok(rest)) = (fs::canonicalize(existing), path.strip_prefix(existing)) {
             // Joining an empty rest would put a slash behind a file.
-            return if rest.as_os_str().is_empty() { real } else { real.join(rest) };
+            return if rest.as_os_str().is_empty() {
+                real
+            } else {
+                real.join(rest)
+            };
         }
     }
     path
@@ -107,7 +119,11 @@ fn file_system(path: &Path) -> Option<String> {
 
 /// Undoes the escapes of proc(5) for what can stand in a mount point.
 fn unescaped(point: &str) -> String {
-    point.replace(r"\040", " ").replace(r"\011", "\t").replace(r"\012", "\n").replace(r"\134", r"\")
+    point
+        .replace(r"\040", " ")
+        .replace(r"\011", "\t")
+        .replace(r"\012", "\n")
+        .replace(r"\134", r"\")
 }
 
 const TEMPORARY: [&str; 3] = ["/tmp", "/var/tmp", "/dev/shm"];

@@ -5,7 +5,12 @@ use crate::settings::{Mode, Settings};
 use super::check::{Check, Rule, Severity};
 
 pub(super) fn checks(settings: &Settings) -> Vec<Check> {
-    vec![debug(settings), cors(settings), https(settings), proxies(settings)]
+    vec![
+        debug(settings),
+        cors(settings),
+        https(settings),
+        proxies(settings),
+    ]
 }
 
 fn debug(settings: &Settings) -> Check {
@@ -21,13 +26,22 @@ fn cors(settings: &Settings) -> Check {
     if !cors.is_open() {
         return match cors.origins.as_slice() {
             [] => CORS.pass("no web page of another origin can read answers"),
-            origins => CORS.pass(format_args!("web pages can read answers from {}", origins.join(", "))),
+            origins => CORS.pass(format_args!(
+                "web pages can read answers from {}",
+                origins.join(", ")
+            )),
         };
     }
     let (evidence, fix) = if cors.allow_all {
-        ("CORS_ALLOW_ALL_ORIGINS is on", "remove CORS_ALLOW_ALL_ORIGINS and list your origins in CORS_ORIGINS")
+        (
+            "CORS_ALLOW_ALL_ORIGINS is on",
+            "remove CORS_ALLOW_ALL_ORIGINS and list your origins in CORS_ORIGINS",
+        )
     } else {
-        ("CORS_ORIGINS holds *", "replace * in CORS_ORIGINS with your origins")
+        (
+            "CORS_ORIGINS holds *",
+            "replace * in CORS_ORIGINS with your origins",
+        )
     };
     match settings.mode {
         Mode::Development => CORS.warn(evidence, fix),
@@ -41,7 +55,9 @@ fn https(settings: &Settings) -> Check {
         return HTTPS.pass(format_args!("{bind} can be reached from this machine only"));
     }
     if !settings.trusted_proxies.is_empty() {
-        return HTTPS.pass(format_args!("{bind} is behind the proxies that TRUSTED_PROXIES names"));
+        return HTTPS.pass(format_args!(
+            "{bind} is behind the proxies that TRUSTED_PROXIES names"
+        ));
     }
     let evidence = format!("{bind} can be reached from the network without TLS");
     let fix = "put a proxy with TLS before it and name that in TRUSTED_PROXIES, \
@@ -59,12 +75,18 @@ fn proxies(settings: &Settings) -> Check {
     }
     match proxies.iter().find(|network| network.prefix() == 0) {
         Some(everything) => PROXIES.fail(
-            format_args!("TRUSTED_PROXIES holds {everything}, so that anybody can pretend any address"),
+            format_args!(
+                "TRUSTED_PROXIES holds {everything}, so that anybody can pretend any address"
+            ),
             "name the addresses of your proxies only",
         ),
         None => PROXIES.pass(format_args!(
             "{} can say who the client is",
-            proxies.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+            proxies
+                .iter()
+                .map(ToString::to_string)
+                .collect::<Vec<_>>()
+                .join(", ")
         )),
     }
 }

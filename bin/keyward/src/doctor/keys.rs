@@ -36,9 +36,9 @@ fn key(
     let name = kind.name();
     match found {
         Ok(Some((1, id, origin))) => rule.pass(format_args!("the key {id} from {origin}")),
-        Ok(Some((count, id, origin))) => {
-            rule.pass(format_args!("{count} keys from {origin}, the newest is {id}"))
-        }
+        Ok(Some((count, id, origin))) => rule.pass(format_args!(
+            "{count} keys from {origin}, the newest is {id}"
+        )),
         Ok(None) if settings.mode == Mode::Production => rule.fail(
             format_args!("{name} is not set"),
             format_args!(
@@ -49,7 +49,10 @@ fn key(
         ),
         Ok(None) => match existing_database(settings) {
             Some(database) => rule.fail(
-                format_args!("{} exists, and the key it was written under is missing", database.display()),
+                format_args!(
+                    "{} exists, and the key it was written under is missing",
+                    database.display()
+                ),
                 format_args!(
                     "restore {} from your backup, set {name}, or move the database away",
                     kind.path(settings).display()
@@ -59,10 +62,7 @@ fn key(
         },
         Err(error) => rule.fail(
             &error,
-            format_args!(
-                "correct {name}; a key that was never used can be replaced with one from \
-                 `keyward keys generate`"
-            ),
+            format_args!("correct {name}, or the file that {name}_FILE names"),
         ),
     }
 }
@@ -70,7 +70,10 @@ fn key(
 fn left_from_development(settings: &Settings, kind: KeyKind) -> String {
     let path = kind.path(settings);
     if path.exists() {
-        format!("; to go on with the data of development, set it to {}", path.display())
+        format!(
+            "; to go on with the data of development, set it to {}",
+            path.display()
+        )
     } else {
         String::new()
     }
@@ -78,7 +81,9 @@ fn left_from_development(settings: &Settings, kind: KeyKind) -> String {
 
 fn existing_database(settings: &Settings) -> Option<PathBuf> {
     let url = settings.database_url().ok()?;
-    url.sqlite_path().filter(|path| path.exists()).map(Path::to_owned)
+    url.sqlite_path()
+        .filter(|path| path.exists())
+        .map(Path::to_owned)
 }
 
 /// Of every file that holds a secret setting. `DATABASE_URL_FILE` may be shared within a group, as
@@ -89,13 +94,22 @@ fn file_modes(settings: &Settings) -> Check {
         None if settings.mode == Mode::Development => Some(kind.path(settings)),
         None => None,
     };
-    let keys: Vec<_> = [KeyKind::Field, KeyKind::Secret].into_iter().filter_map(key_file).collect();
-    let url = settings.database_url.as_ref().and_then(|source| source.file()).map(Path::to_owned);
+    let keys: Vec<_> = [KeyKind::Field, KeyKind::Secret]
+        .into_iter()
+        .filter_map(key_file)
+        .collect();
+    let url = settings
+        .database_url
+        .as_ref()
+        .and_then(|source| source.file())
+        .map(Path::to_owned);
 
     // A file that is not there is told by the check of its setting.
     let seen = |path: &PathBuf| fs::metadata(path).is_ok_and(|metadata| metadata.is_file());
-    let (keys, url): (Vec<_>, Vec<_>) =
-        (keys.into_iter().filter(seen).collect(), url.into_iter().filter(seen).collect());
+    let (keys, url): (Vec<_>, Vec<_>) = (
+        keys.into_iter().filter(seen).collect(),
+        url.into_iter().filter(seen).collect(),
+    );
     if keys.is_empty() && url.is_empty() {
         return FILE_MODES.skip("no secret is in a file");
     }
@@ -105,8 +119,15 @@ fn file_modes(settings: &Settings) -> Check {
     if let Some((evidence, fix)) = exposed(&url) {
         return FILE_MODES.warn(evidence, fix);
     }
-    let paths: Vec<_> = keys.iter().chain(&url).map(|path| path.display().to_string()).collect();
-    FILE_MODES.pass(format_args!("only the owner can access {}", paths.join(" and ")))
+    let paths: Vec<_> = keys
+        .iter()
+        .chain(&url)
+        .map(|path| path.display().to_string())
+        .collect();
+    FILE_MODES.pass(format_args!(
+        "only the owner can access {}",
+        paths.join(" and ")
+    ))
 }
 
 /// Evidence and fix for those of `paths` that others have access to.
@@ -122,9 +143,14 @@ fn exposed(paths: &[PathBuf]) -> Option<(String, String)> {
     if exposed.is_empty() {
         return None;
     }
-    let with_modes: Vec<_> =
-        exposed.iter().map(|(path, mode)| format!("{} (mode {mode:04o})", path.display())).collect();
-    let names: Vec<_> = exposed.iter().map(|(path, _)| path.display().to_string()).collect();
+    let with_modes: Vec<_> = exposed
+        .iter()
+        .map(|(path, mode)| format!("{} (mode {mode:04o})", path.display()))
+        .collect();
+    let names: Vec<_> = exposed
+        .iter()
+        .map(|(path, _)| path.display().to_string())
+        .collect();
     Some((
         format!("other users can access {}", with_modes.join(" and ")),
         format!("chmod 600 {}", names.join(" ")),

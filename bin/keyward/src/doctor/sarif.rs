@@ -14,11 +14,16 @@ pub(super) fn log(checklist: &Checklist) -> Log<'_> {
         version: env!("CARGO_PKG_VERSION"),
         rules: checklist.checks().iter().map(rule).collect(),
     };
-    let results = (0..).zip(checklist.checks()).map(|(index, check)| result(index, check));
+    let results = (0..)
+        .zip(checklist.checks())
+        .map(|(index, check)| result(index, check));
     Log {
         schema: "https://json.schemastore.org/sarif-2.1.0.json",
         version: "2.1.0",
-        runs: [Run { tool: Tool { driver }, results: results.collect() }],
+        runs: [Run {
+            tool: Tool { driver },
+            results: results.collect(),
+        }],
     }
 }
 
@@ -29,9 +34,13 @@ fn rule(check: &Check) -> ReportingDescriptor<'_> {
     };
     ReportingDescriptor {
         id: check.id,
-        short_description: Message { text: format!("{}.", check.title) },
+        short_description: Message {
+            text: format!("{}.", check.title),
+        },
         default_configuration: Configuration { level },
-        properties: Properties { tags: [format!("OWASP ASVS {}", check.asvs)] },
+        properties: Properties {
+            tags: [format!("OWASP ASVS {}", check.asvs)],
+        },
     }
 }
 
@@ -48,7 +57,13 @@ fn result(rule_index: usize, check: &Check) -> SarifResult<'_> {
     } else {
         format!("{} Fix: {}", check.evidence, check.fix)
     };
-    SarifResult { rule_id: check.id, rule_index, kind, level, message: Message { text } }
+    SarifResult {
+        rule_id: check.id,
+        rule_index,
+        kind,
+        level,
+        message: Message { text },
+    }
 }
 
 #[derive(Serialize)]
@@ -109,4 +124,104 @@ struct SarifResult<'a> {
 #[derive(Serialize)]
 struct Message {
     text: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::check::Rule;
+    use super::*;
+    use crate::settings::Mode;
+
+    #[test]
+    fn what_passed_has_no_level_and_what_failed_has_its_severity() {
+        let blocking = Rule {
+            id: "area.rule",
+            title: "The rule holds",
+            severity: Severity::Blocking,
+            asvs: "v5.0.0-1.1.1",
+        };
+        let warning = Rule {
+            severity: Severity::Warning,
+            ..blocking
+        };
+        let mut checklist = Checklist::new(Mode::Production);
+        checklist.extend([
+            blocking.pass("p"),
+            blocking.skip("s"),
+            blocking.warn("w", "do"),
+            blocking.fail("f", "do"),
+            warning.fail("f", "do"),
+        ]);
+        let log = log(&checklist);
+        let results: Vec<_> = log.runs[0]
+            .results
+            .iter()
+            .map(|result| (result.kind, result.level))
+            .collect();
+        let expected = [
+            ("pass", "none"),
+            ("notApplicable", "none"),
+            ("fail", "warning"),
+            ("fail", "error"),
+            ("fail", "warning"),
+        ];
+        assert_eq!(results, expected);
+    }
+
+    #[test]
+    fn the_log_has_the_shape_of_the_standard() {
+        let rule = Rule {
+            id: "area.rule",
+            title: "The rule holds",
+            severity: Severity::Blocking,
+            asvs: "v5.0.0-1.1.1",
+        };
+        let mut checklist = Checklist::new(Mode::Production);
+        checklist.extend([rule.fail("It is broken.", "mend it")]);
+        let version = concat!("\"version\": \"", env!("CARGO_PKG_VERSION"));
+        let json = serde_json::to_string_pretty(&log(&checklist)).unwrap();
+        insta::assert_snapshot!(json.replace(version, r#""version": "[own]"#), @r##"
+        {
+          "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
+          "version": "2.1.0",
+          "runs": [
+            {
+              "tool": {
+                "driver": {
+                  "name": "keyward doctor",
+                  "version": "[own]",
+                  "rules": [
+                    {
+                      "id": "area.rule",
+                      "shortDescription": {
+                        "text": "The rule holds."
+                      },
+                      "defaultConfiguration": {
+                        "level": "error"
+                      },
+                      "properties": {
+                        "tags": [
+                          "OWASP ASVS v5.0.0-1.1.1"
+                        ]
+                      }
+                    }
+                  ]
+                }
+              },
+              "results": [
+                {
+                  "ruleId": "area.rule",
+                  "ruleIndex": 0,
+                  "kind": "fail",
+                  "level": "error",
+                  "message": {
+                    "text": "It is broken. Fix: mend it"
+                  }
+                }
+              ]
+            }
+          ]
+        }
+        "##);
+    }
 }

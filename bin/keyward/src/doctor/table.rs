@@ -7,7 +7,12 @@ use super::checklist::Checklist;
 
 /// The checklist for a person at a terminal.
 pub(super) fn render(checklist: &Checklist, colours: bool) -> String {
-    let width = checklist.checks().iter().map(|check| check.id.len()).max().unwrap_or(0);
+    let width = checklist
+        .checks()
+        .iter()
+        .map(|check| check.id.len())
+        .max()
+        .unwrap_or(0);
     let mut text = String::new();
     for check in checklist.checks() {
         // Writing to a string cannot fail.
@@ -17,12 +22,7 @@ pub(super) fn render(checklist: &Checklist, colours: bool) -> String {
     text + &summary(checklist)
 }
 
-fn write_check(
-    text: &mut String,
-    check: &Check,
-    width: usize,
-    colours: bool,
-) -> std::fmt::Result {
+fn write_check(text: &mut String, check: &Check, width: usize, colours: bool) -> std::fmt::Result {
     let (outcome, colour) = match check.outcome {
         Outcome::Pass => ("pass", GREEN),
         Outcome::Warn => ("WARN", YELLOW),
@@ -30,10 +30,20 @@ fn write_check(
         Outcome::Skip => ("skip", DIM),
     };
     let (colour, reset) = if colours { (colour, RESET) } else { ("", "") };
-    writeln!(text, "{colour}{outcome}{reset}  {:width$}  {}", check.id, one_line(&check.evidence))?;
+    writeln!(
+        text,
+        "{colour}{outcome}{reset}  {:width$}  {}",
+        check.id,
+        one_line(&check.evidence)
+    )?;
     if !check.fix.is_empty() {
         let indent = " ".repeat(OUTCOME_WIDTH + width);
-        writeln!(text, "{indent}    fix: {} ({})", one_line(&check.fix), check.asvs)?;
+        writeln!(
+            text,
+            "{indent}    fix: {} ({})",
+            one_line(&check.fix),
+            check.asvs
+        )?;
     }
     Ok(())
 }
@@ -57,7 +67,9 @@ fn summary(checklist: &Checklist) -> String {
 
 /// Paths and names come from outside, and must not draw on the terminal.
 fn one_line(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+    text.chars()
+        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+        .collect()
 }
 
 const OUTCOME_WIDTH: usize = "pass".len();
@@ -82,9 +94,16 @@ mod tests {
 
     #[test]
     fn columns_are_aligned_and_a_fix_stands_below() {
-        let long = Rule { id: "area.longer-rule", ..RULE };
+        let long = Rule {
+            id: "area.longer-rule",
+            ..RULE
+        };
         let mut checklist = Checklist::new(Mode::Production);
-        checklist.extend([RULE.pass("fine"), long.fail("broken", "mend it"), RULE.skip("none")]);
+        checklist.extend([
+            RULE.pass("fine"),
+            long.fail("broken", "mend it"),
+            RULE.skip("none"),
+        ]);
         insta::assert_snapshot!(render(&checklist, false), @r"
         pass  area.rule         fine
         FAIL  area.longer-rule  broken
@@ -100,7 +119,10 @@ mod tests {
         let mut checklist = Checklist::new(Mode::Production);
         checklist.extend([RULE.warn("so so", "mend it")]);
         let text = render(&checklist, true);
-        assert!(text.starts_with("\x1b[33mWARN\x1b[0m  area.rule"), "{text:?}");
+        assert!(
+            text.starts_with("\x1b[33mWARN\x1b[0m  area.rule"),
+            "{text:?}"
+        );
         assert!(!render(&checklist, false).contains('\x1b'));
     }
 

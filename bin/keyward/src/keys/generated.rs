@@ -20,9 +20,14 @@ pub(super) enum Kept {
 /// The file appears complete or not at all, with mode 0600, and survives a crash of the machine
 /// from the moment this returns. Missing directories are created with mode 0700.
 pub(super) fn keep(path: &Path, key: &SecretText) -> io::Result<Kept> {
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let directory = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty());
     let directory = directory.unwrap_or(Path::new("."));
-    DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(directory)?;
 
     // Created with O_EXCL, a random name and mode 0600; removed when dropped.
     let mut draft = tempfile::NamedTempFile::new_in(directory)?;
@@ -51,7 +56,10 @@ mod tests {
     fn a_kept_key_belongs_to_its_owner_alone() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a/b/some.key");
-        assert_eq!(keep(&path, &SecretText::new("mine".to_owned())).unwrap(), Kept::Mine);
+        assert_eq!(
+            keep(&path, &SecretText::new("mine".to_owned())).unwrap(),
+            Kept::Mine
+        );
 
         let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
         assert_eq!(mode(&path), 0o600);
@@ -76,7 +84,10 @@ mod tests {
                     })
                 })
                 .collect();
-            writers.into_iter().filter_map(|writer| writer.join().unwrap()).collect()
+            writers
+                .into_iter()
+                .filter_map(|writer| writer.join().unwrap())
+                .collect()
         });
         assert_eq!(winners.len(), 1);
         assert_eq!(std::fs::read_to_string(&path).unwrap().trim(), winners[0]);

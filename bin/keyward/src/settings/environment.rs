@@ -24,7 +24,9 @@ impl Environment {
     ) -> Result<Self, SettingsError> {
         let mut known = BTreeMap::new();
         for (variable, value) in variables {
-            let Some(variable) = variable.to_str() else { continue };
+            let Some(variable) = variable.to_str() else {
+                continue;
+            };
             if name::variables().any(|known| known == variable) {
                 // An empty variable is how shells and compose files say "not set".
                 if !value.is_empty() {
@@ -48,7 +50,9 @@ impl Environment {
         match value.into_string() {
             Ok(value) if value.trim().is_empty() => Ok(None),
             Ok(value) => Ok(Some(value)),
-            Err(_) => Err(SettingsError::NotUnicode { variable: variable.to_owned() }),
+            Err(_) => Err(SettingsError::NotUnicode {
+                variable: variable.to_owned(),
+            }),
         }
     }
 }

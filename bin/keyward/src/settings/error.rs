@@ -17,19 +17,29 @@ pub(crate) enum SettingsError {
          correct its name or remove it",
         suggestion(nearest.as_deref())
     )]
-    UnknownVariable { variable: String, nearest: Option<String> },
+    UnknownVariable {
+        variable: String,
+        nearest: Option<String>,
+    },
     #[error(
         "`{key}` in {} is not a setting{}; correct its name or remove it",
         file.display(),
         suggestion(nearest.as_deref())
     )]
-    UnknownKey { key: String, file: PathBuf, nearest: Option<String> },
+    UnknownKey {
+        key: String,
+        file: PathBuf,
+        nearest: Option<String>,
+    },
     #[error("the environment variable {variable} is not valid UTF-8")]
     NotUnicode { variable: String },
     #[error("the settings file {} cannot be read: {source}", file.display())]
     UnreadableFile { file: PathBuf, source: io::Error },
     #[error("the settings file {} is not valid TOML{}", file.display(), at(position.as_deref()))]
-    NotToml { file: PathBuf, position: Option<String> },
+    NotToml {
+        file: PathBuf,
+        position: Option<String>,
+    },
     #[error(
         "the settings file {} holds `{key}`, and other users can access the file \
          (mode {mode:04o}); run `chmod 600 {}`, or keep the key in a file of its own and name \
@@ -37,13 +47,25 @@ pub(crate) enum SettingsError {
         file.display(),
         file.display()
     )]
-    ExposedFile { file: PathBuf, key: String, mode: u32 },
+    ExposedFile {
+        file: PathBuf,
+        key: String,
+        mode: u32,
+    },
     #[error("{value} and {file} are both set; keep the one that holds and remove the other")]
     Twice { value: Origin, file: Origin },
     #[error("{name} {problem} (set by {origin})")]
-    Invalid { name: Name, origin: Origin, problem: String },
+    Invalid {
+        name: Name,
+        origin: Origin,
+        problem: String,
+    },
     #[error("{name} cannot be taken from the file that {origin} names: {source}")]
-    SecretFile { name: Name, origin: Origin, source: SecretFileError },
+    SecretFile {
+        name: Name,
+        origin: Origin,
+        source: SecretFileError,
+    },
 }
 
 impl From<SettingsError> for Failure {
@@ -53,9 +75,13 @@ impl From<SettingsError> for Failure {
 }
 
 fn suggestion(nearest: Option<&str>) -> String {
-    nearest.map(|nearest| format!(" (did you mean {nearest}?)")).unwrap_or_default()
+    nearest
+        .map(|nearest| format!(" (did you mean {nearest}?)"))
+        .unwrap_or_default()
 }
 
 fn at(position: Option<&str>) -> String {
-    position.map(|position| format!(": look at {position}")).unwrap_or_default()
+    position
+        .map(|position| format!(": look at {position}"))
+        .unwrap_or_default()
 }

@@ -14,7 +14,10 @@ use super::name::{self, Name};
 ///
 /// `Ok(None)` when there is no such file.
 pub(super) fn read(file: &Path) -> Result<Option<Map<String, Value>>, SettingsError> {
-    let unreadable = |source| SettingsError::UnreadableFile { file: file.to_owned(), source };
+    let unreadable = |source| SettingsError::UnreadableFile {
+        file: file.to_owned(),
+        source,
+    };
     let text = match fs::read_to_string(file) {
         Ok(text) => Zeroizing::new(text),
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
@@ -22,11 +25,16 @@ pub(super) fn read(file: &Path) -> Result<Option<Map<String, Value>>, SettingsEr
     };
     let mut values = File::from_str(&text, FileFormat::Toml)
         .collect()
-        .map_err(|error| SettingsError::NotToml { file: file.to_owned(), position: position(&error) })?;
+        .map_err(|error| SettingsError::NotToml {
+            file: file.to_owned(),
+            position: position(&error),
+        })?;
     refuse_unknown_keys(&values, file)?;
     values.retain(|_, value| !is_empty(value));
 
-    if let Some(name) = Name::ALL.into_iter().find(|name| name.is_key() && values.contains_key(&name.key()))
+    if let Some(name) = Name::ALL
+        .into_iter()
+        .find(|name| name.is_key() && values.contains_key(&name.key()))
     {
         let metadata = fs::metadata(file).map_err(unreadable)?;
         if private_path::is_exposed(&metadata) {
@@ -41,7 +49,9 @@ pub(super) fn read(file: &Path) -> Result<Option<Map<String, Value>>, SettingsEr
 }
 
 fn refuse_unknown_keys(values: &Map<String, Value>, file: &Path) -> Result<(), SettingsError> {
-    let known: Vec<_> = name::variables().map(|variable| variable.to_lowercase()).collect();
+    let known: Vec<_> = name::variables()
+        .map(|variable| variable.to_lowercase())
+        .collect();
     // The first by the alphabet, so that the same file always gives the same message.
     match values.keys().filter(|key| !known.contains(key)).min() {
         Some(key) => Err(SettingsError::UnknownKey {
@@ -59,7 +69,10 @@ fn position(error: &ConfigError) -> Option<String> {
         return None;
     };
     let message = cause.to_string();
-    let position = message.lines().next()?.strip_prefix("TOML parse error at ")?;
+    let position = message
+        .lines()
+        .next()?
+        .strip_prefix("TOML parse error at ")?;
     Some(position.to_owned())
 }
 

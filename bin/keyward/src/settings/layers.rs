@@ -50,8 +50,15 @@ impl Layers {
             .build()
             .and_then(|config| config.cache.into_table())
             // Nothing in memory can fail to be laid over something else.
-            .map_err(|_| SettingsError::NotToml { file: path.clone(), position: None })?;
-        Ok(Self { values, environment, file: path })
+            .map_err(|_| SettingsError::NotToml {
+                file: path.clone(),
+                position: None,
+            })?;
+        Ok(Self {
+            values,
+            environment,
+            file: path,
+        })
     }
 
     /// Hands over the value of a setting that is no secret.
@@ -62,7 +69,11 @@ impl Layers {
             Some(ENVIRONMENT) => Origin::Variable(name.variable().to_owned()),
             _ => self.key(name.key()),
         };
-        Some(Given { name, origin, value: value.kind })
+        Some(Given {
+            name,
+            origin,
+            value: value.kind,
+        })
     }
 
     /// Hands over where a secret is: set in place, or in a file.
@@ -76,19 +87,19 @@ impl Layers {
         let variable = name.variable();
         let value = self.environment.take(variable)?.map(SecretText::new);
         let file = self.environment.take(&name::twin(variable))?;
-        let by_variable = (
+        let by_variable = SecretSource::one_of(
+            name,
             value.map(|value| (value, Origin::Variable(variable.to_owned()))),
             file.map(|file| (file, Origin::Variable(name::twin(variable)))),
-        );
+        )?;
 
-        let by_key = (
-            self.take_text(name, name.key())?.map(|(value, origin)| (SecretText::new(value), origin)),
+        let value = self.take_text(name, name.key())?;
+        let by_key = SecretSource::one_of(
+            name,
+            value.map(|(value, origin)| (SecretText::new(value), origin)),
             self.take_text(name, name::twin(variable).to_lowercase())?,
-        );
-
-        let secret = SecretSource::one_of(name, by_variable)?;
-        let overridden = SecretSource::one_of(name, by_key)?;
-        Ok(secret.or(overridden))
+        )?;
+        Ok(by_variable.or(by_key))
     }
 
     fn take_text(
@@ -112,7 +123,10 @@ impl Layers {
     }
 
     fn key(&self, key: String) -> Origin {
-        Origin::Key { key, file: self.file.clone() }
+        Origin::Key {
+            key,
+            file: self.file.clone(),
+        }
     }
 }
 

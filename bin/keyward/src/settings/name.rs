@@ -61,7 +61,10 @@ impl Name {
 
     /// Whether no message may hold the value. Such a setting has a twin that names a file.
     pub(crate) fn is_secret(self) -> bool {
-        matches!(self, Self::FieldEncryptionKey | Self::SecretKey | Self::DatabaseUrl)
+        matches!(
+            self,
+            Self::FieldEncryptionKey | Self::SecretKey | Self::DatabaseUrl
+        )
     }
 
     /// Whether the value is a key, which nobody but the owner of its file may read.
@@ -98,7 +101,9 @@ impl fmt::Display for Name {
 pub(super) fn variables() -> impl Iterator<Item = String> {
     Name::ALL.into_iter().flat_map(|name| {
         let twin = name.is_secret().then(|| twin(name.variable()));
-        [Some(name.variable().to_owned()), twin].into_iter().flatten()
+        [Some(name.variable().to_owned()), twin]
+            .into_iter()
+            .flatten()
     })
 }
 
@@ -151,7 +156,10 @@ mod tests {
             let variable = name.variable();
             let looks_secret = variable.ends_with("_KEY") || variable.ends_with("_URL");
             assert_eq!(name.is_secret(), looks_secret, "{variable}");
-            assert_eq!(variables().any(|known| known == twin(variable)), looks_secret);
+            assert_eq!(
+                variables().any(|known| known == twin(variable)),
+                looks_secret
+            );
         }
     }
 }

@@ -28,16 +28,21 @@ impl SecretSource {
     /// The one of both spellings that is set.
     pub(super) fn one_of(
         name: Name,
-        (value, file): (Option<(SecretText, Origin)>, Option<(String, Origin)>),
+        value: Option<(SecretText, Origin)>,
+        file: Option<(String, Origin)>,
     ) -> Result<Option<Self>, SettingsError> {
         match (value, file) {
             (Some((_, value)), Some((_, file))) => Err(SettingsError::Twice { value, file }),
-            (Some((value, origin)), None) => {
-                Ok(Some(Self { name, origin, place: Place::Here(value) }))
-            }
-            (None, Some((file, origin))) => {
-                Ok(Some(Self { name, origin, place: Place::File(file.trim().into()) }))
-            }
+            (Some((value, origin)), None) => Ok(Some(Self {
+                name,
+                origin,
+                place: Place::Here(value),
+            })),
+            (None, Some((file, origin))) => Ok(Some(Self {
+                name,
+                origin,
+                place: Place::File(file.trim().into()),
+            })),
             (None, None) => Ok(None),
         }
     }
@@ -47,9 +52,17 @@ impl SecretSource {
         match &self.place {
             Place::Here(text) => Ok(SecretText::new(text.expose().to_owned())),
             Place::File(path) => {
-                let readers = if self.name.is_key() { Readers::Owner } else { Readers::Any };
+                let readers = if self.name.is_key() {
+                    Readers::Owner
+                } else {
+                    Readers::Any
+                };
                 private_path::read_secret(path, readers).map_err(|source| {
-                    SettingsError::SecretFile { name: self.name, origin: self.origin.clone(), source }
+                    SettingsError::SecretFile {
+                        name: self.name,
+                        origin: self.origin.clone(),
+                        source,
+                    }
                 })
             }
         }

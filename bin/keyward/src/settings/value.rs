@@ -46,11 +46,16 @@ impl Given {
                 .collect::<Result<_, _>>()?,
             _ => return Err(self.invalid("must be a text with commas, or a list of texts")),
         };
-        let items = items.into_iter().map(str::trim).filter(|item| !item.is_empty());
+        let items = items
+            .into_iter()
+            .map(str::trim)
+            .filter(|item| !item.is_empty());
         items
             .map(|item| {
                 parse(item).map_err(|problem| {
-                    self.invalid(&format!("has the entry {item:?}, which is wrong: {problem}"))
+                    self.invalid(&format!(
+                        "has the entry {item:?}, which is wrong: {problem}"
+                    ))
                 })
             })
             .collect()

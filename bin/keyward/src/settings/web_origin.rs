@@ -30,7 +30,12 @@ mod tests {
 
     #[test]
     fn what_a_browser_sends_is_an_origin() {
-        for origin in ["https://app.example.com", "http://localhost:3000", "http://[::1]:81", "*"] {
+        for origin in [
+            "https://app.example.com",
+            "http://localhost:3000",
+            "http://[::1]:81",
+            "*",
+        ] {
             assert_eq!(parse(origin).as_deref(), Ok(origin));
         }
     }

@@ -1,0 +1,226 @@
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+
+use serde_json::Value;
+
+use crate::sandbox::{Ran, Sandbox};
+
+/// Production as it should be, with its database migrated.
+fn sound() -> Sandbox {
+    let sandbox = Sandbox::production();
+    let ran = sandbox.run(&["migrate"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    sandbox
+}
+
+fn json(sandbox: &Sandbox, format: &str) -> (i32, Value) {
+    let ran = sandbox.run(&["doctor", "--format", format]);
+    let value = serde_json::from_str(&ran.stdout).unwrap_or_else(|_| panic!("{ran:?}"));
+    (ran.code, value)
+}
+
+fn outcome<'a>(report: &'a Value, id: &str) -> &'a str {
+    let checks = report["checks"].as_array().unwrap();
+    let check = checks.iter().find(|check| check["id"] == id).unwrap();
+    check["outcome"].as_str().unwrap()
+}
+
+#[test]
+fn a_sound_installation_ends_with_0() {
+    let (code, report) = json(&sound(), "json");
+    assert_eq!(code, 0, "{report:#}");
+    assert_eq!(report["environment"], "production");
+    assert_eq!((&report["fail"], &report["warn"]), (&0.into(), &0.into()));
+}
+
+#[test]
+fn warnings_end_with_1() {
+    let dir = tempfile::Builder::new().tempdir_in("/tmp").unwrap();
+    let database = format!("sqlite://{}/k.db", dir.path().display());
+    let sandbox = Sandbox::production().set("DATABASE_URL", &database);
+    assert_eq!(sandbox.run(&["migrate"]).code, 0);
+    let (code, report) = json(&sandbox, "json");
+    assert_eq!(code, 1, "{report:#}");
+    assert_eq!(outcome(&report, "database.place"), "warn");
+}
+
+#[test]
+fn failures_end_with_2_and_have_evidence_and_a_fix() {
+    let (code, report) = json(&sound().set("DEBUG", "1").set("BIND", "0.0.0.0:80"), "json");
+    assert_eq!(code, 2);
+    assert_eq!(report["fail"], 2);
+    let check = report["checks"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|check| check["id"] == "service.https")
+        .unwrap();
+    insta::assert_json_snapshot!(check, @r#"
+    {
+      "asvs": "v5.0.0-12.2.1",
+      "evidence": "0.0.0.0:80 can be reached from the network without TLS",
+      "fix": "put a proxy with TLS before it and name that in TRUSTED_PROXIES, or set BIND to 127.0.0.1:8080",
+      "id": "service.https",
+      "outcome": "fail",
+      "severity": "blocking",
+      "title": "Nothing listens on a network without TLS"
+    }
+    "#);
+}
+
+#[test]
+fn a_key_file_that_others_can_read_is_found() {
+    let sandbox = sound();
+    let key = sandbox.write("s.key", sandbox.value("SECRET_KEY"), 0o640);
+    let sandbox = sandbox
+        .unset("SECRET_KEY")
+        .set("SECRET_KEY_FILE", key.to_str().unwrap());
+    let (code, report) = json(&sandbox, "json");
+    assert_eq!(code, 2);
+    assert_eq!(outcome(&report, "keys.file-modes"), "fail");
+    assert_eq!(outcome(&report, "keys.secret-key"), "fail");
+    assert!(report.to_string().contains("chmod 600"));
+
+    fs::set_permissions(&key, Permissions::from_mode(0o600)).unwrap();
+    let (code, report) = json(&sandbox, "json");
+    assert_eq!(code, 0, "{report:#}");
+    assert_eq!(outcome(&report, "keys.file-modes"), "pass");
+}
+
+#[test]
+fn a_data_directory_that_others_can_enter_is_found() {
+    let sandbox = sound();
+    fs::create_dir(sandbox.path("keyward-data")).unwrap();
+    let path = sandbox.path("keyward-data");
+    for (mode, expected) in [(0o755, "fail"), (0o700, "pass")] {
+        fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+        assert_eq!(
+            outcome(&json(&sandbox, "json").1, "storage.data-dir-mode"),
+            expected
+        );
+    }
+}
+
+#[test]
+fn a_password_in_the_database_url_is_never_shown() {
+    let url = "postgres://someone:MARKER@localhost/keyward";
+    let sandbox = Sandbox::production().set("DATABASE_URL", url);
+    for format in ["table", "json", "sarif"] {
+        let ran = sandbox.run(&["doctor", "--format", format]);
+        assert!(
+            ran.stdout.contains("postgres://localhost/keyward"),
+            "{ran:?}"
+        );
+        assert!(
+            !ran.texts().contains("MARKER") && !ran.texts().contains("someone"),
+            "{ran:?}"
+        );
+    }
+}
+
+#[test]
+fn keys_are_never_shown() {
+    let sandbox = sound();
+    for format in ["table", "json", "sarif"] {
+        let ran = sandbox.run(&["doctor", "--format", format]);
+        for variable in ["FIELD_ENCRYPTION_KEY", "SECRET_KEY"] {
+            assert!(!ran.texts().contains(sandbox.value(variable)), "{ran:?}");
+        }
+    }
+}
+
+#[test]
+fn the_table_has_a_line_for_each_check_and_no_colour_in_a_pipe() {
+    let ran: Ran = sound().set("DEBUG", "1").run(&["doctor"]);
+    assert_eq!(ran.code, 2);
+    let line = ran
+        .stdout
+        .lines()
+        .find(|line| line.contains("service.debug-off"))
+        .unwrap();
+    assert_eq!(
+        line.split_whitespace().collect::<Vec<_>>(),
+        ["FAIL", "service.debug-off", "DEBUG", "is", "on"]
+    );
+    assert!(
+        ran.stdout
+            .contains("fix: remove DEBUG, or set it to false (v5.0.0-13.4.2)")
+    );
+    assert!(
+        ran.stdout
+            .lines()
+            .last()
+            .unwrap()
+            .starts_with("production: "),
+        "{ran:?}"
+    );
+    assert!(!ran.stdout.contains('\x1b'), "{ran:?}");
+}
+
+#[test]
+fn sarif_has_a_rule_for_each_result() {
+    let (code, log) = json(&sound().set("DEBUG", "1"), "sarif");
+    assert_eq!(code, 2);
+    assert_eq!(log["version"], "2.1.0");
+    let rules = log["runs"][0]["tool"]["driver"]["rules"]
+        .as_array()
+        .unwrap();
+    let results = log["runs"][0]["results"].as_array().unwrap();
+    assert_eq!(rules.len(), results.len());
+    for result in results {
+        let index = usize::try_from(result["ruleIndex"].as_u64().unwrap()).unwrap();
+        assert_eq!(result["ruleId"], rules[index]["id"]);
+    }
+    let failed: Vec<_> = results
+        .iter()
+        .filter(|result| result["kind"] == "fail")
+        .collect();
+    assert_eq!(failed.len(), 1);
+    assert_eq!(
+        (&failed[0]["ruleId"], &failed[0]["level"]),
+        (&"service.debug-off".into(), &"error".into())
+    );
+}
+
+#[test]
+fn the_global_option_for_json_is_a_format_too() {
+    let sandbox = sound();
+    let ran = sandbox.run(&["doctor", "--json"]);
+    assert!(
+        serde_json::from_str::<Value>(&ran.stdout).is_ok(),
+        "{ran:?}"
+    );
+    let ran = sandbox.run(&["doctor", "--json", "--format", "table"]);
+    assert!(
+        serde_json::from_str::<Value>(&ran.stdout).is_err(),
+        "{ran:?}"
+    );
+}
+
+#[test]
+fn development_is_told_what_production_would_demand_and_nothing_is_created() {
+    let sandbox = Sandbox::new();
+    let ran = sandbox.run(&["doctor"]);
+    assert!(
+        ran.stdout.contains("KEYWARD_ENV=production keyward doctor"),
+        "{ran:?}"
+    );
+    assert_eq!(fs::read_dir(sandbox.root()).unwrap().count(), 0);
+    let (code, report) = json(&sandbox.set("KEYWARD_ENV", "production"), "json");
+    assert_eq!(code, 2);
+    for id in [
+        "keys.field-encryption-key",
+        "keys.secret-key",
+        "database.url",
+    ] {
+        assert_eq!(outcome(&report, id), "fail", "{id}");
+    }
+}
+
+#[test]
+fn settings_that_cannot_be_understood_end_with_78() {
+    let ran = Sandbox::new()
+        .set("BIND", "everywhere")
+        .run(&["doctor", "--json"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (78, ""), "{ran:?}");
+}

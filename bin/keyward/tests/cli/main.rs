@@ -1,0 +1,14 @@
+//! The real binary, in directories of its own and with an environment of its own.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "clippy knows test functions, but not what they share"
+)]
+
+mod doctor;
+mod keys;
+mod refusals;
+mod sandbox;
+mod shell;
