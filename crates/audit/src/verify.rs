@@ -25,7 +25,7 @@ impl<S: Store<Tx: AuditEvents>> VerifyAudit<S> {
     pub fn verify(&self, anchor: Option<&Anchor>) -> Result<Verification, StoreError> {
         let mut walk = Walk::new(&self.macs, anchor);
         loop {
-            let after = walk.last_seq;
+            let after = walk.read_to;
             let page: Vec<Record> = self.store.lookup(|tx| tx.audit_events_after(after, PAGE))?;
             if page.is_empty() {
                 break;
@@ -36,7 +36,7 @@ impl<S: Store<Tx: AuditEvents>> VerifyAudit<S> {
         }
         // The end is read last: rows appended meanwhile are then found by the loop below.
         let (head, late) = self.store.read(|tx| {
-            let late = tx.audit_events_after(walk.last_seq, i64::MAX)?;
+            let late = tx.audit_events_after(walk.read_to, i64::MAX)?;
             Ok::<_, StoreError>((tx.audit_head()?, late))
         })?;
         for record in late {
@@ -143,6 +143,9 @@ pub struct MalformedAnchor;
 struct Walk<'a> {
     macs: &'a MacRing,
     anchor: Option<&'a Anchor>,
+    /// The last row that was read, wherever it claims to stand.
+    read_to: Seq,
+    /// The last row of the chain, which begins with 1.
     last_seq: Seq,
     last_mac: Option<Mac>,
     report: Verification,
@@ -153,6 +156,7 @@ impl<'a> Walk<'a> {
         Self {
             macs,
             anchor,
+            read_to: Seq::MIN,
             last_seq: 0,
             last_mac: None,
             report: Verification {
@@ -166,6 +170,12 @@ impl<'a> Walk<'a> {
         let seq = record.fields.seq;
         let expected = self.last_seq.saturating_add(1);
         self.report.events += 1;
+        self.read_to = seq;
+        if seq < 1 {
+            // Nothing stands before the first event.
+            self.report.findings.push(Finding::Changed(seq));
+            return;
+        }
         if seq > expected {
             // The row before is gone, so this one cannot be checked against it.
             self.report.findings.push(Finding::Missing {

@@ -106,7 +106,11 @@ impl<S: Store<Tx: AuthTx>> ManageUsers<S> {
         id: UserId,
         change: &UserChange,
     ) -> Result<UserView, UserError> {
-        self.apply(caller, id, change, USER_CHANGE)
+        let action = match change.status {
+            Some(UserStatus::Deleted) => USER_DELETE,
+            _ => USER_CHANGE,
+        };
+        self.apply(caller, id, change, action)
     }
 
     /// Changes the caller's own names.

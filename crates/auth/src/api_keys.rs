@@ -128,8 +128,8 @@ impl<S: Store<Tx: AuthTx>> ManageKeys<S> {
         self.revoke(caller, user, id)
     }
 
-    /// Replaces a key of the caller by a new one with the same name, scopes and expiry. The old
-    /// one goes on working for `overlap_seconds`; with 0 it ends at once.
+    /// Replaces a key of the caller by a new one with the same name, expiry, and scopes as far as
+    /// the caller's role still allows them. The old one goes on working for `overlap_seconds`; with 0 it ends at once.
     pub fn rotate_own(
         &self,
         caller: &Permit<Any>,
@@ -143,15 +143,11 @@ impl<S: Store<Tx: AuthTx>> ManageKeys<S> {
             Idempotency::once(attempt, tx, caller.user, now, |tx| {
                 let old = self.own_live_key(tx, caller.user, id, now)?;
                 let mut ended = old.unverified().clone();
-                // A key may not make a stronger one by way of rotating a stronger one.
-                let stronger = ended.scopes.without(caller.key.scopes);
-                if !stronger.is_empty() {
-                    return Err(KeyError::Stronger(stronger));
-                }
-                bounded_expiry(caller, ended.expires_at, now)?;
+                let scopes = rotated_scopes(caller, &ended, now)?;
                 let key = ApiKey::generate(ended.kind);
                 let record = ApiKeyRecord {
                     id: key.id(),
+                    scopes,
                     created_at: now,
                     key_mac: key.mac(&self.macs),
                     ..ended.clone()
@@ -382,6 +378,28 @@ fn bounded_expiry(
         (Some(asked), Some(bound)) if asked > bound => Err(KeyError::OutlivesCreator),
         (asked, bound) => Ok(asked.or(bound)),
     }
+}
+
+/// The scopes of the key that takes the place of `old`: those of `old` that the role of its owner
+/// still allows. Rotation is no way around what [`ManageKeys::create_own`] refuses.
+fn rotated_scopes(
+    caller: &Principal,
+    old: &ApiKeyRecord,
+    now: Timestamp,
+) -> Result<Scopes, KeyError> {
+    // A login key comes from a login alone.
+    if old.kind == ApiKeyKind::Login {
+        return Err(KeyError::NotFound);
+    }
+    let scopes = old.scopes.intersection(Scopes::of_role(caller.role));
+    let stronger = scopes.without(caller.key.scopes);
+    if !stronger.is_empty() {
+        return Err(KeyError::Stronger(stronger));
+    }
+    if bounded_expiry(caller, old.expires_at, now)? != old.expires_at {
+        return Err(KeyError::OutlivesCreator);
+    }
+    Ok(scopes)
 }
 
 fn shown_once(outcome: Outcome<KeyView>, key: Option<ApiKey>) -> (KeyView, Option<ApiKey>) {

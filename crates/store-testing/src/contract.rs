@@ -31,6 +31,9 @@ pub use users::users;
 
 /// Checks every promise that the ports make, races included.
 ///
+/// The store may have other data in it, with one exception: its audit chain must be empty or
+/// written by this suite, see [`audit()`].
+///
 /// # Panics
 ///
 /// At the first promise that is broken.
@@ -54,7 +57,7 @@ pub fn contract<S: Store<Tx: AuthTx + Credentials>>(store: S) {
     );
 }
 
-/// Only the races of [`contract`], for running them often.
+/// Only the races of [`contract()`], for running them often.
 ///
 /// # Panics
 ///

@@ -1,12 +1,11 @@
 //! The contract of Keyward's storage ports as a test suite, and a store in memory that keeps it.
 //!
-//! An adapter proves itself by calling [`contract`] from one of its tests. One that implements
-//! only some of the repositories calls their parts: [`units_of_work`], [`users`], [`api_keys`],
-//! [`idempotency`], [`audit`], [`credentials`]. Each panics at the first promise that is broken,
-//! with a message that says what is wrong.
+//! An adapter proves itself by calling [`contract()`] from one of its tests. One that implements
+//! only some of the repositories calls their parts: [`units_of_work()`], [`users()`],
+//! [`api_keys()`], [`idempotency()`], [`audit()`], [`credentials()`]. Each panics at the first
+//! promise that is broken, with a message that says what is wrong.
 //!
 //! ```
-//! use keyward_core::Store as _;
 //! use keyward_store_testing::{MemoryStore, contract};
 //!
 //! // In a test of an adapter: `contract(MyStore::connect(url)?)`.
@@ -15,7 +14,7 @@
 //!
 //! All rows that the checks make are new, so they can run on a database with other data in it. It
 //! must be a *test* database all the same: rows stay behind, signed with a key that is no secret,
-//! and [`users`] disables other administrators for a moment.
+//! and [`users()`] disables other administrators for a moment.
 
 #[cfg(test)]
 mod broken_stores;

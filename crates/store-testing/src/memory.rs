@@ -18,7 +18,7 @@ use keyward_crypto::{ApiKeyId, Signed};
 pub use tamper::Tampering;
 
 /// A store in memory, for tests and for trying things out. It keeps the whole
-/// [`contract`](crate::contract) but durability.
+/// [`contract()`](crate::contract()) but durability.
 ///
 /// One `write` at a time; `read` and `lookup` work on the state that was committed last and never
 /// wait for a `write`. A unit of work that fails or panics is thrown away, and so is whatever

@@ -22,12 +22,18 @@ pub fn audit<S: Store<Tx: AuditEvents>>(store: &S) {
     audit_with(store, &macs());
 }
 
-/// The same as [`audit`], on a chain that was written with `macs`.
+/// The same as [`audit()`], on a chain that was written with `macs`.
 ///
 /// # Panics
 ///
 /// At the first promise that is broken.
 pub fn audit_with<S: Store<Tx: AuditEvents>>(store: &S, macs: &MacRing) {
+    let head = read(store, |tx| tx.audit_head());
+    assert!(
+        head.is_none_or(|head| macs.ids().any(|id| id == head.last.key_id())),
+        "the audit chain of this store was written with another SECRET_KEY: empty the test \
+         database, or call `audit_with` with that key"
+    );
     racing_writers_leave_no_gap(store, macs);
     an_event_reads_back(store, macs);
     one_unit_of_work_can_record_twice(store, macs);

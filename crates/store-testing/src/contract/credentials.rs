@@ -19,7 +19,7 @@ pub fn credentials<S: Store<Tx: Credentials + Users>>(store: &S) {
     credentials_of(store, owner, other);
 }
 
-/// The same as [`credentials`] for a store that adds no users by [`Users`]: `owner` and `other`
+/// The same as [`credentials()`] for a store that adds no users by [`Users`]: `owner` and `other`
 /// must be two users that it knows, if it knows any.
 ///
 /// # Panics

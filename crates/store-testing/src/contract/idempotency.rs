@@ -19,7 +19,7 @@ pub fn idempotency<S: Store<Tx: IdempotencyKeys + Users>>(store: &S) {
     idempotency_of(store, user, other);
 }
 
-/// The same as [`idempotency`] for a store that adds no users by [`Users`]: `user` and `other`
+/// The same as [`idempotency()`] for a store that adds no users by [`Users`]: `user` and `other`
 /// must be two users that it knows, if it knows any.
 ///
 /// # Panics

@@ -1,0 +1,96 @@
+use std::sync::Arc;
+
+use keyward_auth::{ApiKeys as _, Authenticate};
+use keyward_core::{Store as _, Timestamp};
+use keyward_crypto::ApiKey;
+
+use crate::flaky_store::FlakyStore;
+use crate::world::{NOW, World};
+
+const MINUTE: Timestamp = Timestamp(NOW.0 - NOW.0 % 60);
+
+fn stored(world: &World, key: &ApiKey) -> Option<Timestamp> {
+    let found = world.store.read(|tx| tx.key_with_owner(key.id()));
+    found.unwrap().unwrap().last_used_at
+}
+
+#[test]
+fn the_last_use_is_kept_to_the_minute_and_written_behind() {
+    let world = World::new();
+    let key = world.add_key(&world.add_user("ada", |_| {}), |_| {});
+
+    world.principal(&key);
+    assert_eq!(stored(&world, &key), None, "not by the request itself");
+    world.last_used.flush(&world.store).unwrap();
+    assert_eq!(stored(&world, &key), Some(MINUTE));
+
+    world.clock.advance(60);
+    world.principal(&key);
+    world.last_used.flush(&world.store).unwrap();
+    assert_eq!(stored(&world, &key), Some(MINUTE.plus(60)));
+}
+
+#[test]
+fn a_second_use_in_one_minute_writes_nothing() {
+    let world = World::new();
+    let key = world.add_key(&world.add_user("ada", |_| {}), |_| {});
+    let store = FlakyStore::new(world.store.clone());
+    world.principal(&key);
+    world.last_used.flush(&store).unwrap();
+
+    store.set_down(true);
+    world.clock.advance(10);
+    world.principal(&key);
+    world.last_used.flush(&store).unwrap();
+    world.clock.advance(60);
+    world.principal(&key);
+    assert!(world.last_used.flush(&store).is_err(), "the next minute");
+}
+
+#[test]
+fn a_clock_that_goes_back_does_not_take_the_last_use_back() {
+    let world = World::new();
+    let key = world.add_key(&world.add_user("ada", |_| {}), |_| {});
+    world.principal(&key);
+    world.last_used.flush(&world.store).unwrap();
+    world.clock.advance(-3_600);
+    world.principal(&key);
+    world.last_used.flush(&world.store).unwrap();
+    assert_eq!(stored(&world, &key), Some(MINUTE));
+}
+
+#[test]
+fn what_could_not_be_written_is_written_later() {
+    let world = World::new();
+    let ada = world.add_user("ada", |_| {});
+    let (early, both) = (world.add_key(&ada, |_| {}), world.add_key(&ada, |_| {}));
+    let store = Arc::new(FlakyStore::new(world.store.clone()));
+    let authenticate = Authenticate::new(
+        store.clone(),
+        world.macs.clone(),
+        world.clock.clone(),
+        world.last_used.clone(),
+    );
+    authenticate.principal(&early).unwrap();
+    authenticate.principal(&both).unwrap();
+
+    store.set_down(true);
+    assert!(world.last_used.flush(&store).is_err());
+    store.set_down(false);
+    world.clock.advance(120);
+    authenticate.principal(&both).unwrap();
+    world.last_used.flush(&store).unwrap();
+
+    assert_eq!(stored(&world, &early), Some(MINUTE));
+    assert_eq!(stored(&world, &both), Some(MINUTE.plus(120)));
+}
+
+#[test]
+fn a_rejected_key_was_not_used() {
+    let world = World::new();
+    let ada = world.add_user("ada", |_| {});
+    let key = world.add_key(&ada, |key| key.revoked_at = Some(NOW));
+    assert!(!world.accepts(&key));
+    world.last_used.flush(&world.store).unwrap();
+    assert_eq!(stored(&world, &key), None);
+}

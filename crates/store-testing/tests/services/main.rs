@@ -1,0 +1,18 @@
+//! The services of the domain crates on a store in memory, with a clock that tests move.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that cannot go on panics"
+)]
+
+mod audit_chain;
+mod audit_events;
+mod authenticate;
+mod flaky_store;
+mod last_used;
+mod manage_keys;
+mod manage_users;
+mod permit;
+mod setup;
+mod world;

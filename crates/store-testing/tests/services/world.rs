@@ -1,0 +1,219 @@
+use std::sync::Arc;
+
+use keyward_audit::{AuditEvents as _, AuditLog, Record};
+use keyward_auth::{
+    ApiKeyRecord, ApiKeys as _, Authenticate, AuthenticateError, Idempotency, IdempotencyKey,
+    KeyName, LastUsed, ManageKeys, ManageUsers, NewKey, NewUser, Permit, PersonName, Principal,
+    RequiredScope, Role, Scopes, Setup, User, UserId, UserKind, UserStatus, Username, Users as _,
+};
+use keyward_core::{Clock, Id, ManualClock, Store as _, StoreError, Timestamp};
+use keyward_crypto::{ApiKey, ApiKeyKind, MacRing, Password, Passwords, Signed};
+use keyward_store_testing::MemoryStore;
+
+/// Midday, and not the beginning of a minute.
+pub(crate) const NOW: Timestamp = Timestamp(1_800_014_442);
+
+/// A store, a clock and the services on them.
+pub(crate) struct World {
+    pub(crate) store: Arc<MemoryStore>,
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) macs: MacRing,
+    pub(crate) last_used: Arc<LastUsed>,
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        Self {
+            store: Arc::default(),
+            clock: Arc::new(ManualClock::at(NOW)),
+            macs: new_macs(),
+            last_used: Arc::default(),
+        }
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    pub(crate) fn log(&self) -> AuditLog {
+        AuditLog::new(self.macs.clone(), self.clock.clone())
+    }
+
+    pub(crate) fn authenticate(&self) -> Authenticate<Arc<MemoryStore>> {
+        Authenticate::new(
+            self.store.clone(),
+            self.macs.clone(),
+            self.clock.clone(),
+            self.last_used.clone(),
+        )
+    }
+
+    pub(crate) fn keys(&self) -> ManageKeys<Arc<MemoryStore>> {
+        ManageKeys::new(
+            self.store.clone(),
+            self.macs.clone(),
+            self.log(),
+            self.clock.clone(),
+        )
+    }
+
+    pub(crate) fn users(&self) -> ManageUsers<Arc<MemoryStore>> {
+        ManageUsers::new(
+            self.store.clone(),
+            self.macs.clone(),
+            passwords(),
+            self.log(),
+            self.clock.clone(),
+        )
+    }
+
+    pub(crate) fn setup(&self) -> Setup<Arc<MemoryStore>> {
+        Setup::new(
+            self.store.clone(),
+            self.macs.clone(),
+            passwords(),
+            self.log(),
+            self.clock.clone(),
+        )
+    }
+
+    /// Adds a user without a service, so without an audit event.
+    pub(crate) fn add_user(&self, name: &str, edit: impl FnOnce(&mut User)) -> User {
+        let mut user = User {
+            id: Id::generate(),
+            username: username(name),
+            kind: UserKind::Human,
+            role: Role::Normal,
+            status: UserStatus::Active,
+            password_hash: Some(passwords().hash(&password("correct horse battery"))),
+            first_name: person(""),
+            last_name: person(""),
+            created_at: NOW,
+            version: 1,
+        };
+        edit(&mut user);
+        let signed = Signed::sign(user.clone(), &self.macs);
+        assert!(self.store.write(|tx| tx.add_user(&signed)).unwrap());
+        user
+    }
+
+    pub(crate) fn add_admin(&self, name: &str) -> User {
+        self.add_user(name, |user| user.role = Role::Admin)
+    }
+
+    /// Adds a key without a service. It has every scope that its owner can have and no expiry,
+    /// unless `edit` says otherwise.
+    pub(crate) fn add_key(&self, user: &User, edit: impl FnOnce(&mut ApiKeyRecord)) -> ApiKey {
+        self.add_key_of_kind(user, ApiKeyKind::User, edit)
+    }
+
+    pub(crate) fn add_key_of_kind(
+        &self,
+        user: &User,
+        kind: ApiKeyKind,
+        edit: impl FnOnce(&mut ApiKeyRecord),
+    ) -> ApiKey {
+        let key = ApiKey::generate(kind);
+        let mut record = ApiKeyRecord {
+            id: key.id(),
+            kind,
+            user: user.id,
+            name: KeyName::parse("laptop").unwrap(),
+            scopes: Scopes::of_role(user.role),
+            created_at: NOW,
+            expires_at: None,
+            revoked_at: None,
+            key_mac: key.mac(&self.macs),
+        };
+        edit(&mut record);
+        let signed = Signed::sign(record, &self.macs);
+        self.store.write(|tx| tx.add_api_key(&signed)).unwrap();
+        key
+    }
+
+    pub(crate) fn principal(&self, key: &ApiKey) -> Principal {
+        self.authenticate().principal(key).unwrap()
+    }
+
+    pub(crate) fn permit<Needed: RequiredScope>(&self, key: &ApiKey) -> Permit<Needed> {
+        self.principal(key).permit().unwrap()
+    }
+
+    pub(crate) fn accepts(&self, key: &ApiKey) -> bool {
+        match self.authenticate().principal(key) {
+            Ok(_) => true,
+            Err(AuthenticateError::Rejected) => false,
+            Err(other) => panic!("{other}"),
+        }
+    }
+
+    /// The attempt called `name` to send `body`.
+    pub(crate) fn attempt(&self, name: &str, body: &str) -> Idempotency {
+        let key = IdempotencyKey::parse(name).unwrap();
+        Idempotency::new(key, "POST /somewhere", body.as_bytes(), &self.macs)
+    }
+
+    pub(crate) fn stored_user(&self, id: UserId) -> User {
+        let user = self.store.read(|tx| tx.user(id)).unwrap().unwrap();
+        user.verify(&self.macs).unwrap()
+    }
+
+    pub(crate) fn keys_of(&self, user: &User) -> usize {
+        let keys = self.store.read(|tx| tx.api_keys_of(user.id, None, 100));
+        keys.unwrap().len()
+    }
+
+    /// The audit chain, oldest first.
+    pub(crate) fn events(&self) -> Vec<Record> {
+        self.store
+            .read(|tx| tx.audit_events_after(0, 1_000))
+            .unwrap()
+    }
+
+    pub(crate) fn actions(&self) -> Vec<String> {
+        let events = self.events().into_iter();
+        events.map(|event| event.fields.action).collect()
+    }
+}
+
+pub(crate) fn new_macs() -> MacRing {
+    MacRing::parse(MacRing::generate_secret().expose()).unwrap()
+}
+
+pub(crate) fn passwords() -> Arc<Passwords> {
+    Arc::new(Passwords::danger_fast())
+}
+
+pub(crate) fn password(text: &str) -> Password {
+    Password::new_secret(text.to_owned().into()).unwrap()
+}
+
+pub(crate) fn username(text: &str) -> Username {
+    Username::parse(text).unwrap()
+}
+
+pub(crate) fn person(text: &str) -> PersonName {
+    PersonName::parse(text).unwrap()
+}
+
+pub(crate) fn new_key(scopes: Option<Scopes>, expires_at: Option<Timestamp>) -> NewKey {
+    NewKey {
+        name: KeyName::parse("new key").unwrap(),
+        scopes,
+        expires_at,
+    }
+}
+
+pub(crate) fn new_user(name: &str, role: Role) -> NewUser {
+    NewUser {
+        username: username(name),
+        password: password("correct horse battery"),
+        role,
+        first_name: person("Ada"),
+        last_name: person("Lovelace"),
+    }
+}
+
+pub(crate) fn is_corrupt(error: &StoreError) -> bool {
+    matches!(error, StoreError::Corrupt { .. })
+}
