@@ -5,7 +5,7 @@ check:
     cargo fmt --all --check
     cargo clippy --workspace --all-targets -- -D warnings
     RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
-    cargo deny --offline check bans licenses sources
+    cargo deny check bans licenses sources
 
 # All tests. Those that need PostgreSQL look for one and say so where there is none.
 test:

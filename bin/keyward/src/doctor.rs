@@ -8,6 +8,7 @@ mod database;
 mod exposure;
 mod keys;
 mod sarif;
+mod stored;
 mod table;
 
 use std::io;
@@ -28,13 +29,21 @@ pub(crate) fn preflight(settings: &Settings) -> Checklist {
     checklist
 }
 
+/// The checks of a database that production is about to serve.
+pub(crate) fn of_database(settings: &Settings) -> Checklist {
+    let mut checklist = Checklist::new(settings.mode);
+    checklist.extend(stored::quick_checks(settings));
+    checklist
+}
+
 /// Prints the checklist. The exit code tells the worst outcome.
 pub(crate) fn run(
     settings: &Settings,
     format: Option<ReportFormat>,
     output: Output,
 ) -> Result<Exit, Failure> {
-    let checklist = preflight(settings);
+    let mut checklist = preflight(settings);
+    checklist.extend(stored::checks(settings));
     let format = format.unwrap_or(match output {
         Output::Text => ReportFormat::Table,
         Output::Json => ReportFormat::Json,

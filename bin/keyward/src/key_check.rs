@@ -28,7 +28,7 @@ pub(crate) fn verify(
         match fields.open(sealed, &context(kid)) {
             Ok(text) if text.expose() == TEXT => {}
             Err(OpenError::UnknownKey { .. }) => missing.field.push(kid.to_string()),
-            _ => return Err(KeyCheckError::Damaged { kid: kid.clone() }),
+            _ => return Err(KeyCheckError::Damaged { kid: *kid }),
         }
     }
     missing.refuse(fields, macs)
@@ -139,7 +139,7 @@ mod tests {
         ) -> Result<bool, StoreError> {
             let new = self.0.iter().all(|(kid, _)| kid != key);
             if new {
-                self.0.push((key.clone(), sealed.clone()));
+                self.0.push((*key, sealed.clone()));
             }
             Ok(new)
         }

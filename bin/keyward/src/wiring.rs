@@ -74,7 +74,11 @@ impl Installation {
 
     /// The services behind the HTTP API.
     pub(crate) fn services(&self, last_used: &Arc<LastUsed>) -> Services<DieselStore> {
-        let (store, clock, macs) = (|| self.store.clone(), || Arc::clone(&self.clock), || self.macs.clone());
+        let (store, clock, macs) = (
+            || self.store.clone(),
+            || Arc::clone(&self.clock),
+            || self.macs.clone(),
+        );
         let fields = || self.fields.clone();
         Services {
             store: store(),
@@ -110,7 +114,9 @@ fn unreachable(error: &ConnectError) -> Failure {
     let text = with_cause(error);
     match error {
         ConnectError::Setting { .. } => Failure::configuration(text),
-        _ => Failure::unavailable(format!("{text}; check DATABASE_URL and that the database runs")),
+        _ => Failure::unavailable(format!(
+            "{text}; check DATABASE_URL and that the database runs"
+        )),
     }
 }
 

@@ -40,7 +40,9 @@ pub(crate) fn audit_anchor(settings: &Settings, output: Output) -> Result<Exit, 
         (Output::Json, anchor) => json!({ "anchor": anchor }).to_string(),
         (Output::Text, Some(anchor)) => anchor,
         (Output::Text, None) => {
-            return Err(Failure::unavailable("the audit log is empty; there is no end to print yet"));
+            return Err(Failure::unavailable(
+                "the audit log is empty; there is no end to print yet",
+            ));
         }
     };
     terminal::print(&(text + "\n"))?;

@@ -30,21 +30,33 @@ pub(crate) fn init(settings: &Settings, args: &InitArgs, output: Output) -> Resu
              of them with POST /api/v1/users",
         ));
     };
-    let shown = Shown { username: &username, password: generated.as_ref(), key: &key };
+    let shown = Shown {
+        username: &username,
+        password: generated.as_ref(),
+        key: &key,
+    };
     terminal::print(&shown.text(output))?;
     Ok(Exit::Done)
 }
 
 /// Does `init` for the user `admin` on a database without users, and says so. For development.
 pub(crate) fn first_start(installation: &Installation) -> Result<(), Failure> {
-    if !installation.setup().is_due().map_err(|error| broken(&error))? {
+    if !installation
+        .setup()
+        .is_due()
+        .map_err(|error| broken(&error))?
+    {
         return Ok(());
     }
     let username = Username::parse("admin").map_err(Failure::configuration)?;
     let (password, generated) = generate()?;
     // Of several processes that start at once, one makes the administrator.
     if let Some(key) = make(installation, &username, &password)? {
-        let shown = Shown { username: &username, password: Some(&generated), key: &key };
+        let shown = Shown {
+            username: &username,
+            password: Some(&generated),
+            key: &key,
+        };
         terminal::print(&shown.text(Output::Text))?;
     }
     Ok(())
@@ -76,8 +88,8 @@ fn from_stdin() -> Result<Password, Failure> {
 /// A password of 256 random bits, with its text for showing it.
 fn generate() -> Result<(Password, SecretText), Failure> {
     let shown = MacRing::generate_secret();
-    let password = Password::new_secret(SecretText::from(shown.expose()))
-        .map_err(Failure::configuration)?;
+    let password =
+        Password::new_secret(SecretText::from(shown.expose())).map_err(Failure::configuration)?;
     Ok((password, shown))
 }
 

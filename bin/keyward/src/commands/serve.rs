@@ -11,6 +11,7 @@ use keyward_http::{Api, edge};
 use keyward_store_diesel::DieselStore;
 
 use crate::commands::init;
+use crate::doctor;
 use crate::exit::{Exit, Failure};
 use crate::settings::{Cors, Mode, Settings};
 use crate::wiring::Installation;
@@ -19,8 +20,9 @@ use crate::wiring::Installation;
 /// it finishes what it has begun.
 pub(crate) fn serve(settings: &Settings) -> Result<Exit, Failure> {
     let installation = Installation::open(settings)?;
-    if settings.mode == Mode::Development {
-        init::first_start(&installation)?;
+    match settings.mode {
+        Mode::Development => init::first_start(&installation)?,
+        Mode::Production => doctor::of_database(settings).refuse_failures()?,
     }
     let listener = TcpListener::bind(settings.bind).map_err(|error| {
         Failure::unavailable(format!(
@@ -47,7 +49,10 @@ fn run(api: Api<DieselStore>, listener: TcpListener, cors: &Cors) -> std::io::Re
         HttpServer::new(move || {
             let restricts = allow_all || !origins.is_empty();
             App::new()
-                .wrap(Condition::new(restricts, other_origins(allow_all, &origins)))
+                .wrap(Condition::new(
+                    restricts,
+                    other_origins(allow_all, &origins),
+                ))
                 .wrap(from_fn(edge))
                 .configure(|config| api.mount(config))
         })
@@ -67,13 +72,20 @@ fn run(api: Api<DieselStore>, listener: TcpListener, cors: &Cors) -> std::io::Re
 fn other_origins(allow_all: bool, origins: &[String]) -> actix_cors::Cors {
     let cors = actix_cors::Cors::default()
         .allow_any_method()
-        .allowed_headers(["authorization", "content-type", "idempotency-key", "x-request-id"])
+        .allowed_headers([
+            "authorization",
+            "content-type",
+            "idempotency-key",
+            "x-request-id",
+        ])
         .expose_headers(["x-request-id", "retry-after"])
         .max_age(600);
     if allow_all {
         return cors.allow_any_origin();
     }
-    origins.iter().fold(cors, |cors, origin| cors.allowed_origin(origin))
+    origins
+        .iter()
+        .fold(cors, |cors, origin| cors.allowed_origin(origin))
 }
 
 /// Writes behind when keys were used.
