@@ -256,14 +256,18 @@ impl Shape {
 }
 
 fn is_base_url(text: &str) -> bool {
-    Url::parse(text).is_ok_and(|url| {
-        matches!(url.scheme(), "http" | "https")
-            && url.has_host()
-            && url.username().is_empty()
-            && url.password().is_none()
-            && url.query().is_none()
-            && url.fragment().is_none()
-    })
+    // `Url` reads a backslash as a slash and drops line breaks and tabs; other programs do not, and
+    // would send the secret to another host than the one that is compared here.
+    let ambiguous = |c: char| c.is_control() || c.is_whitespace() || c == '\\';
+    !text.contains(ambiguous)
+        && Url::parse(text).is_ok_and(|url| {
+            matches!(url.scheme(), "http" | "https")
+                && url.has_host()
+                && url.username().is_empty()
+                && url.password().is_none()
+                && url.query().is_none()
+                && url.fragment().is_none()
+        })
 }
 
 /// More than any service needs; keeps one request from filling the database with rows.

@@ -94,7 +94,10 @@ impl<S: ApiStore> Api<S> {
 
 /// The OpenAPI 3.1 document of an API over any store, without one.
 #[must_use]
-#[expect(private_bounds, reason = "an alias for the repositories that Services asks for")]
+#[expect(
+    private_bounds,
+    reason = "an alias for the repositories that Services asks for"
+)]
 pub fn openapi<S: ApiStore>() -> utoipa::openapi::OpenApi {
     crate::openapi::document(&routes::all::<S>())
 }

@@ -3,7 +3,7 @@ use std::time::Duration;
 use actix_web::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use actix_web::{HttpRequest, rt::time::timeout, web};
 use futures_util::StreamExt as _;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use zeroize::Zeroizing;
 
 use crate::Problem;
@@ -62,8 +62,14 @@ pub(crate) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     if depth(body) > MAX_DEPTH {
         return Err(Problem::malformed("the JSON is nested more than 32 deep"));
     }
+    // serde would take the fields of a struct from a list, by their order.
+    if body.trim_ascii_start().starts_with(b"[") {
+        let error = FieldError::new("body", "expected an object");
+        return Err(Problem::invalid(vec![error]));
+    }
     let mut json = serde_json::Deserializer::from_slice(body);
-    let value = serde_path_to_error::deserialize(&mut json).map_err(|error| problem(&error))?;
+    let value =
+        serde_path_to_error::deserialize(&mut json).map_err(|error| problem(&error, body))?;
     json.end()
         .map_err(|_| Problem::malformed("something follows the JSON value"))?;
     Ok(value)
@@ -88,9 +94,14 @@ fn depth(json: &[u8]) -> usize {
 }
 
 /// Says where and what without quoting a value: a secret may stand in the wrong place.
-fn problem(error: &serde_path_to_error::Error<serde_json::Error>) -> Problem {
+fn problem(error: &serde_path_to_error::Error<serde_json::Error>, body: &[u8]) -> Problem {
     let cause = error.inner();
-    if !cause.is_data() {
+    let message = cause.to_string();
+    // serde_json speaks of a syntax error, too, where it wants a word of a list and finds a number.
+    let is_json = cause.is_data()
+        || message.starts_with("expected value")
+            && serde_json::from_slice::<IgnoredAny>(body).is_ok();
+    if !is_json {
         return Problem::malformed(format!(
             "not JSON: line {}, column {}",
             cause.line(),
@@ -103,7 +114,7 @@ fn problem(error: &serde_path_to_error::Error<serde_json::Error>) -> Problem {
     } else {
         shown(&path)
     };
-    Problem::invalid(vec![FieldError::new(field, what(&cause.to_string()))])
+    Problem::invalid(vec![FieldError::new(field, what(&message))])
 }
 
 /// The part of serde's message that comes from us and not from the request. Names of unknown
@@ -112,7 +123,7 @@ fn what(message: &str) -> String {
     if let Some((_, expected)) = message.rsplit_once(", expected ")
         && !message.starts_with("unknown field")
     {
-        return format!("expected {}", without_place(expected));
+        return format!("expected {}", plainly(without_place(expected)));
     }
     for (start, says) in [
         ("unknown field `", "unknown field"),
@@ -126,7 +137,20 @@ fn what(message: &str) -> String {
             return format!("{says} `{}`", shown(name));
         }
     }
-    without_place(message).to_owned()
+    match without_place(message) {
+        "expected value" => "expected one of the values that this field takes".to_owned(),
+        message => message.to_owned(),
+    }
+}
+
+/// What serde expects, in words of JSON and not of Rust.
+fn plainly(expected: &str) -> &str {
+    match expected {
+        "u32" => "a whole number from 0 to 4294967295",
+        "a sequence" => "a list",
+        _ if expected.starts_with("struct ") => "an object",
+        other => other,
+    }
 }
 
 fn without_place(message: &str) -> &str {
@@ -176,6 +200,14 @@ mod tests {
         ] {
             let text = error(json);
             assert!(!text.contains("4711"), "{json} gave {text}");
+        }
+    }
+
+    #[test]
+    fn no_error_speaks_of_the_types_of_this_program() {
+        for json in [r#""x""#, "null", "1", "[]", "[true]"] {
+            let text = error(json);
+            assert!(text.contains("expected an object"), "{json} gave {text}");
         }
     }
 

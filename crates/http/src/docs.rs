@@ -7,23 +7,21 @@ use actix_web::{HttpResponse, web};
 use utoipa::openapi::OpenApi;
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
-use crate::Problem;
+use crate::{Problem, health};
 
 /// `/openapi.json`, and a page at `/docs` that shows it. Everything the page loads comes from
 /// this server.
 pub(crate) fn mount(document: &Arc<OpenApi>, config: &mut web::ServiceConfig) {
     let json: web::Bytes = serde_json::to_vec(&**document).unwrap_or_default().into();
-    config.route(
-        "/openapi.json",
-        web::get().to(move || {
-            let json = json.clone();
-            async {
-                HttpResponse::Ok()
-                    .content_type("application/json")
-                    .body(json)
-            }
-        }),
-    );
+    let document = web::get().to(move || {
+        let json = json.clone();
+        async {
+            HttpResponse::Ok()
+                .content_type("application/json")
+                .body(json)
+        }
+    });
+    config.service(health::open("/openapi.json", document));
     let page = SwaggerUi::new("/{_:.*}").config(
         Config::from("/openapi.json")
             .persist_authorization(false)

@@ -79,38 +79,37 @@ fn with_problem(response: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBody> 
         Problem::internal()
     };
     let (request, _) = response.into_parts();
-    let mut answer = actix_web::ResponseError::error_response(&problem);
-    *answer.status_mut() = status;
+    let answer = actix_web::ResponseError::error_response(&problem.with_status(status));
     ServiceResponse::new(request, answer)
 }
 
 fn log(response: &ServiceResponse<BoxBody>, id: &RequestId, started: Instant) {
-    let request = response.request();
+    let method = response.request().method();
     let status = response.status();
-    // The pattern and not the path: what a client puts into a path is not ours to keep.
-    let pattern = request.match_pattern();
-    let route = pattern.as_deref().unwrap_or("unmatched");
-    let micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
-    macro_rules! line {
-        ($level:ident) => {
-            tracing::$level!(
-                method = %request.method(),
-                route,
-                status = status.as_u16(),
-                micros,
-                request_id = id.as_str(),
-                "answered"
-            )
-        };
-    }
     if status.is_server_error() {
-        line!(error);
-    } else if status.is_client_error() || !request.method().is_safe() {
-        line!(info);
+        line!(error, response, id, started);
+    } else if status.is_client_error() || !method.is_safe() {
+        line!(info, response, id, started);
     } else {
-        line!(debug);
+        line!(debug, response, id, started);
     }
 }
+
+/// One line of the log. Its fields are computed only when the level is wanted.
+macro_rules! line {
+    ($level:ident, $response:ident, $id:ident, $started:ident) => {
+        tracing::$level!(
+            method = %$response.request().method(),
+            // The pattern and not the path: what a client puts into a path is not ours to keep.
+            route = $response.request().match_pattern().as_deref().unwrap_or("unmatched"),
+            status = $response.status().as_u16(),
+            micros = u64::try_from($started.elapsed().as_micros()).unwrap_or(u64::MAX),
+            request_id = $id.as_str(),
+            "answered"
+        )
+    };
+}
+use line;
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 

@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::fmt::Display;
 use std::str::FromStr;
 
@@ -6,7 +7,9 @@ use keyward_core::Id;
 use keyward_crypto::{ApiKeyId, MacRing};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use utoipa::ToSchema;
+use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, Schema, SchemaType, Type};
+use utoipa::openapi::{Ref, RefOr};
+use utoipa::{PartialSchema, ToSchema};
 
 use crate::Problem;
 use crate::body;
@@ -188,11 +191,40 @@ impl<Cursor: FromStr> Input for Page<Cursor> {
 }
 
 /// One page of a list.
-#[derive(serde::Serialize, ToSchema)]
+#[derive(serde::Serialize)]
 pub(crate) struct Listing<T> {
     items: Vec<T>,
     /// The cursor of the next page; null on the last.
     next: Option<String>,
+}
+
+/// By hand, because the derive of a generic type leaves the schema of its items out of the
+/// document.
+impl<T: ToSchema> ToSchema for Listing<T> {
+    fn name() -> Cow<'static, str> {
+        format!("Listing_{}", T::name()).into()
+    }
+
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        schemas.push((T::name().into_owned(), T::schema()));
+        T::schemas(schemas);
+    }
+}
+
+impl<T: ToSchema> PartialSchema for Listing<T> {
+    fn schema() -> RefOr<Schema> {
+        let items = ArrayBuilder::new().items(Ref::from_schema_name(T::name()));
+        let next = ObjectBuilder::new()
+            .schema_type(SchemaType::from_iter([Type::String, Type::Null]))
+            .description(Some("The cursor of the next page; null on the last."));
+        ObjectBuilder::new()
+            .description(Some("One page of a list."))
+            .property("items", items)
+            .property("next", next)
+            .required("items")
+            .required("next")
+            .into()
+    }
 }
 
 impl<T> Listing<T> {

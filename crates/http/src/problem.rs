@@ -61,6 +61,12 @@ impl Problem {
         self
     }
 
+    /// The same problem under the status that actix has chosen.
+    pub(crate) fn with_status(mut self, status: StatusCode) -> Self {
+        self.status = status;
+        self
+    }
+
     pub(crate) fn malformed(detail: impl Into<Cow<'static, str>>) -> Self {
         Self::new(
             StatusCode::BAD_REQUEST,

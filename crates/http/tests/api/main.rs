@@ -1,0 +1,29 @@
+//! The HTTP API as its clients see it: one file a resource, and files for what all routes share.
+//!
+//! Everything runs against [`world::World`]. What decides in the storage (races, pages, all or
+//! nothing) runs on every storage there is, by `World::on_every_store`.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::too_many_lines,
+    reason = "tests and their helpers panic to fail"
+)]
+
+mod access;
+mod audit;
+mod contract;
+mod coverage;
+mod credential_fields;
+mod credentials;
+mod edge;
+mod idempotency;
+mod isolation;
+mod keys;
+mod mass_assignment;
+mod me;
+mod problems;
+mod users;
+mod world;

@@ -1,0 +1,89 @@
+use std::fmt::Write as _;
+
+use keyward_audit::AuditEvents;
+use keyward_auth::{
+    ApiKeys, IdempotencyKeys, PersonName, Role, User, UserId, UserKind, UserStatus, Username, Users,
+};
+use keyward_core::{Id, Store, StoreError, Timestamp};
+use keyward_credentials::Credentials;
+use keyward_crypto::Signed;
+
+/// A unit of work on whatever storage there is.
+pub(crate) trait AnyTx:
+    Users + ApiKeys + IdempotencyKeys + AuditEvents + Credentials
+{
+}
+
+impl<Tx: Users + ApiKeys + IdempotencyKeys + AuditEvents + Credentials> AnyTx for Tx {}
+
+type Work<'a> = &'a mut dyn FnMut(&mut dyn AnyTx) -> Result<(), StoreError>;
+type RunWrite = dyn Fn(Work<'_>) -> Result<(), StoreError> + Send + Sync;
+
+/// Any storage behind one type.
+pub(crate) struct AnyStore(Box<RunWrite>);
+
+impl AnyStore {
+    pub(crate) fn new<S: Store<Tx: AnyTx>>(store: S) -> Self {
+        Self(Box::new(move |work| store.write(|tx: &mut S::Tx| work(tx))))
+    }
+
+    pub(crate) fn write<T>(
+        &self,
+        mut work: impl FnMut(&mut dyn AnyTx) -> Result<T, StoreError>,
+    ) -> T {
+        let mut value = None;
+        (self.0)(&mut |tx| {
+            value = Some(work(tx)?);
+            Ok(())
+        })
+        .unwrap();
+        value.unwrap()
+    }
+
+    pub(crate) fn add_agent(&self, username: &str, now: Timestamp) -> UserId {
+        let agent = User {
+            id: Id::generate(),
+            username: Username::parse(username).unwrap(),
+            kind: UserKind::Agent,
+            role: Role::Normal,
+            status: UserStatus::Active,
+            password_hash: None,
+            first_name: PersonName::from_stored(String::new()),
+            last_name: PersonName::from_stored(String::new()),
+            created_at: now,
+            version: 1,
+        };
+        let signed = Signed::sign(agent.clone(), &super::macs());
+        assert!(self.write(|tx| tx.add_user(&signed)));
+        agent.id
+    }
+
+    /// Every row as text. `Debug` hides ciphertext and MACs, so those are written out.
+    pub(crate) fn dump(&self) -> String {
+        self.write(|tx| {
+            let mut dump = String::new();
+            for user in tx.users_after(None, ALL)? {
+                let row = user.unverified();
+                writeln!(dump, "{row:?} {}", user.mac().as_stored()).unwrap();
+                for key in tx.api_keys_of(row.id, None, ALL)? {
+                    let (row, mac) = (key.key.unverified(), key.key.mac());
+                    writeln!(dump, "{row:?} {}", mac.as_stored()).unwrap();
+                }
+            }
+            for stored in tx.credentials_after(None, None, ALL)? {
+                let (row, mac) = (stored.credential.unverified(), stored.credential.mac());
+                writeln!(dump, "{row:?} {}", mac.as_stored()).unwrap();
+                for secret in stored.secrets {
+                    let sealed = secret.sealed.as_stored();
+                    writeln!(dump, "{} {sealed} {:?}", secret.path, secret.last4).unwrap();
+                }
+            }
+            for event in tx.audit_events_after(0, ALL)? {
+                writeln!(dump, "{:?} {}", event.fields, event.mac.as_stored()).unwrap();
+            }
+            Ok(dump)
+        })
+    }
+}
+
+const ALL: i64 = 100_000;
