@@ -113,13 +113,16 @@ impl<S: Store<Tx: AuthTx>> ManageUsers<S> {
         self.apply(caller, id, change, action)
     }
 
-    /// Changes the caller's own names.
+    /// Changes the caller's own names. An agent has none of its own to change.
     pub fn change_own(
         &self,
         caller: &Permit<Any>,
         first_name: Option<PersonName>,
         last_name: Option<PersonName>,
     ) -> Result<UserView, UserError> {
+        if caller.kind == UserKind::Agent {
+            return Err(UserError::NotForAgents);
+        }
         let change = UserChange {
             first_name,
             last_name,
@@ -290,6 +293,9 @@ pub enum UserError {
     /// Agents are never administrators.
     #[error("an agent cannot be an administrator")]
     AgentAdmin,
+    /// Only a person can do this.
+    #[error("an agent cannot do this")]
+    NotForAgents,
     /// Somebody changed the user at the same moment.
     #[error("the user is being changed by somebody else")]
     Busy,

@@ -39,25 +39,12 @@ impl<S: Store<Tx: AuthTx>> ManageKeys<S> {
         new: &NewKey,
         attempt: Option<&Idempotency>,
     ) -> Result<(KeyView, Option<ApiKey>), KeyError> {
-        let now = self.clock.now();
-        let scopes = new.scopes.unwrap_or(caller.key.scopes);
-        let stronger = scopes.without(caller.key.scopes);
-        if !stronger.is_empty() {
-            return Err(KeyError::Stronger(stronger));
-        }
-        let expires_at = bounded_expiry(caller, new.expires_at, now)?;
-        let kind = match caller.kind {
-            UserKind::Human => ApiKeyKind::User,
-            UserKind::Agent => ApiKeyKind::Agent,
-        };
-        let draft = Draft {
+        let owner = Owner {
             user: caller.user,
-            kind,
-            name: &new.name,
-            scopes,
-            expires_at,
+            kind: caller.kind,
+            possible: caller.key.scopes,
         };
-        self.create(caller, &draft, now, attempt)
+        self.create(caller, new, attempt, |_| Ok(owner))
     }
 
     /// Makes a key for another user, within that user's role and the scopes of the asking key.
@@ -68,27 +55,14 @@ impl<S: Store<Tx: AuthTx>> ManageKeys<S> {
         new: &NewKey,
         attempt: Option<&Idempotency>,
     ) -> Result<(KeyView, Option<ApiKey>), KeyError> {
-        let now = self.clock.now();
-        let owner = self.owner(user)?;
-        let possible = Scopes::of_role(owner.role).intersection(caller.key.scopes);
-        let scopes = new.scopes.unwrap_or(possible);
-        let stronger = scopes.without(possible);
-        if !stronger.is_empty() {
-            return Err(KeyError::Stronger(stronger));
-        }
-        let expires_at = bounded_expiry(caller, new.expires_at, now)?;
-        let kind = match owner.kind {
-            UserKind::Human => ApiKeyKind::User,
-            UserKind::Agent => ApiKeyKind::Agent,
-        };
-        let draft = Draft {
-            user,
-            kind,
-            name: &new.name,
-            scopes,
-            expires_at,
-        };
-        self.create(caller, &draft, now, attempt)
+        self.create(caller, new, attempt, |tx| {
+            let owner = self.owner(tx, user)?;
+            Ok(Owner {
+                user,
+                kind: owner.kind,
+                possible: Scopes::of_role(owner.role).intersection(caller.key.scopes),
+            })
+        })
     }
 
     /// The caller's keys, oldest first.
@@ -109,7 +83,7 @@ impl<S: Store<Tx: AuthTx>> ManageKeys<S> {
         after: Option<KeyCursor>,
         limit: i64,
     ) -> Result<Vec<KeyView>, KeyError> {
-        self.owner(user)?;
+        self.store.lookup(|tx| self.owner(tx, user))?;
         self.list(user, after, limit)
     }
 
@@ -177,25 +151,30 @@ impl<S: Store<Tx: AuthTx>> ManageKeys<S> {
     fn create(
         &self,
         caller: &Principal,
-        draft: &Draft<'_>,
-        now: Timestamp,
+        new: &NewKey,
         attempt: Option<&Idempotency>,
+        owner: impl FnOnce(&mut S::Tx) -> Result<Owner, KeyError>,
     ) -> Result<(KeyView, Option<ApiKey>), KeyError> {
-        let key = ApiKey::generate(draft.kind);
-        let record = draft.record(&key, &self.macs, now);
-        let view = KeyView::of(&record, None);
-        let signed = Signed::sign(record, &self.macs);
+        let now = self.clock.now();
+        let mut secret = None;
         let outcome = self.store.write(|tx| {
+            // What is asked for is checked inside: a repeat is answered as it was then, whatever
+            // has changed since.
             Idempotency::once(attempt, tx, caller.user, now, |tx| {
-                tx.add_api_key(&signed)?;
+                let draft = Draft::of(new, &owner(tx)?, caller, now)?;
+                let key = ApiKey::generate(draft.kind);
+                let record = draft.record(&key, &self.macs, now);
+                let view = KeyView::of(&record, None);
+                tx.add_api_key(&Signed::sign(record, &self.macs))?;
                 let event = Event::new(caller.actor(), KEY_CREATE, subject(key.id()))
                     .with("user", draft.user.to_string())
                     .with("scopes", draft.scopes.to_string());
                 self.audit.record(tx, &event)?;
+                secret = Some(key);
                 Ok::<_, KeyError>(view)
             })
         })?;
-        Ok(shown_once(outcome, Some(key)))
+        Ok(shown_once(outcome, secret))
     }
 
     fn list(
@@ -248,9 +227,8 @@ impl<S: Store<Tx: AuthTx>> ManageKeys<S> {
         Ok(found.key)
     }
 
-    fn owner(&self, user: UserId) -> Result<User, KeyError> {
-        self.store
-            .lookup(|tx| tx.user(user))?
+    fn owner(&self, tx: &mut S::Tx, user: UserId) -> Result<User, KeyError> {
+        tx.user(user)?
             .and_then(|owner| owner.verify(&self.macs).ok())
             .filter(|owner| owner.status != UserStatus::Deleted)
             .ok_or(KeyError::NotFound)
@@ -344,7 +322,38 @@ pub(crate) struct Draft<'a> {
     pub(crate) expires_at: Option<Timestamp>,
 }
 
-impl Draft<'_> {
+/// For whom a key is made, and what it can get at most.
+struct Owner {
+    user: UserId,
+    kind: UserKind,
+    possible: Scopes,
+}
+
+impl<'a> Draft<'a> {
+    /// Holds what is asked for against what is possible.
+    fn of(
+        new: &'a NewKey,
+        owner: &Owner,
+        caller: &Principal,
+        now: Timestamp,
+    ) -> Result<Self, KeyError> {
+        let scopes = new.scopes.unwrap_or(owner.possible);
+        let stronger = scopes.without(owner.possible);
+        if !stronger.is_empty() {
+            return Err(KeyError::Stronger(stronger));
+        }
+        Ok(Self {
+            user: owner.user,
+            kind: match owner.kind {
+                UserKind::Human => ApiKeyKind::User,
+                UserKind::Agent => ApiKeyKind::Agent,
+            },
+            name: &new.name,
+            scopes,
+            expires_at: bounded_expiry(caller, new.expires_at, now)?,
+        })
+    }
+
     pub(crate) fn record(&self, key: &ApiKey, macs: &MacRing, now: Timestamp) -> ApiKeyRecord {
         ApiKeyRecord {
             id: key.id(),

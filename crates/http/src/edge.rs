@@ -16,7 +16,8 @@ use crate::Problem;
 ///
 /// # Errors
 ///
-/// None of its own: errors of the service become answers here.
+/// Those of middleware that is wrapped inside of it, as they are; what handlers return as errors has
+/// become an answer before.
 pub async fn edge(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,

@@ -251,6 +251,11 @@ impl From<UserError> for Problem {
                 "role",
                 "an agent cannot be an administrator",
             )]),
+            UserError::NotForAgents => Self::new(
+                StatusCode::FORBIDDEN,
+                "not-for-agents",
+                "an agent cannot do this",
+            ),
             UserError::Busy => Self::busy(),
             UserError::Idempotency(_) => Self::idempotency_conflict(),
             UserError::Store(error) => error.into(),

@@ -11,9 +11,9 @@ impl AuditEvents for DieselTx {
         let row = self.run(|connection| match connection {
             // The transaction began by locking the database.
             #[cfg(feature = "sqlite")]
-            AnyConnection::Sqlite(inner) => head().first(inner).optional(),
+            AnyConnection::Sqlite(inner) => head().get_result(inner).optional(),
             #[cfg(feature = "postgres")]
-            AnyConnection::Postgres(inner) => head().for_update().first(inner).optional(),
+            AnyConnection::Postgres(inner) => head().for_update().get_result(inner).optional(),
         })?;
         read_head(row)
     }
@@ -38,7 +38,7 @@ impl AuditEvents for DieselTx {
     }
 
     fn audit_head(&mut self) -> Result<Option<Head>, StoreError> {
-        let row = self.run(|connection| head().first(connection).optional())?;
+        let row = self.run(|connection| head().get_result(connection).optional())?;
         read_head(row)
     }
 

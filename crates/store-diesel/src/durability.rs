@@ -19,7 +19,7 @@ pub struct DurabilityReport {
 impl DieselStore {
     /// Asks the database how durable its transactions are.
     pub fn durability_report(&self) -> Result<DurabilityReport, StoreError> {
-        let mut tx = self.open(Access::Write)?;
+        let mut tx = self.open(Access::Read)?;
         tx.run(|connection| match connection {
             #[cfg(feature = "sqlite")]
             AnyConnection::Sqlite(inner) => {

@@ -51,7 +51,7 @@ impl IdempotencyKeys for DieselTx {
                     idempotency_keys::answer,
                     idempotency_keys::created_at,
                 ))
-                .first(connection)
+                .get_result(connection)
                 .optional()
         })?;
         row.map(|(fingerprint, answer, created_at)| {

@@ -1,7 +1,6 @@
 use keyward_core::StoreError;
 
 use crate::connection::{Access, AnyConnection};
-use crate::url::Target;
 use crate::{ConnectError, DatabaseUrl};
 
 /// Whether there is a database to ask. A SQLite file that is not there yet is no error.
@@ -29,7 +28,9 @@ pub(crate) fn inspect<T: Default>(
 fn connection(url: &DatabaseUrl) -> Result<Option<AnyConnection>, ConnectError> {
     match &url.0 {
         #[cfg(feature = "sqlite")]
-        Target::Sqlite(path) if !path.try_exists().map_err(ConnectError::File)? => Ok(None),
+        crate::url::Target::Sqlite(path) if !path.try_exists().map_err(ConnectError::File)? => {
+            Ok(None)
+        }
         _ => AnyConnection::open(url, Access::Inspect).map(Some),
     }
 }

@@ -8,6 +8,9 @@
 //! use keyward_core::{Store as _, StoreError};
 //! use keyward_store_diesel::{DatabaseUrl, DieselStore, Options};
 //!
+//! # #[cfg(not(feature = "sqlite"))]
+//! # fn main() {}
+//! # #[cfg(feature = "sqlite")]
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let folder = tempfile::tempdir()?;
 //! # let url = format!("sqlite://{}", folder.path().join("keyward.db").display());
@@ -26,6 +29,15 @@
 //! - PostgreSQL over a network is encrypted, or the URL is refused.
 //! - Nothing touches the database before [`DieselStore::migrate`]; what must be known before, such
 //!   as [`DieselStore::key_checks_before_migration`], is read without changing a byte.
+
+#![expect(clippy::ref_option_ref, reason = "diesel derives it")]
+#![cfg_attr(
+    not(all(feature = "sqlite", feature = "postgres")),
+    allow(
+        clippy::unnecessary_wraps,
+        reason = "what can fail on one database cannot always on the other"
+    )
+)]
 
 #[cfg(not(any(feature = "sqlite", feature = "postgres")))]
 compile_error!("enable `sqlite`, or one of `pg-bundled`, `pg-bundled-tls` and `pg-system`");

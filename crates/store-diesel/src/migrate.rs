@@ -66,9 +66,9 @@ impl DieselStore {
         })?;
         match &self.url().0 {
             #[cfg(feature = "sqlite")]
-            Target::Sqlite(_) => pending::<diesel::sqlite::Sqlite>(SQLITE, &recorded),
+            Target::Sqlite(_) => pending::<diesel::sqlite::Sqlite>(&SQLITE, &recorded),
             #[cfg(feature = "postgres")]
-            Target::Postgres(_) => pending::<diesel::pg::Pg>(POSTGRES, &recorded),
+            Target::Postgres(_) => pending::<diesel::pg::Pg>(&POSTGRES, &recorded),
         }
         .map_err(StoreError::Backend)
     }
@@ -79,9 +79,9 @@ fn apply(connection: &mut AnyConnection) -> Result<Vec<String>, MigrateError> {
     let recorded = recorded(connection)?;
     match connection {
         #[cfg(feature = "sqlite")]
-        AnyConnection::Sqlite(inner) => apply_from(SQLITE, &recorded, inner),
+        AnyConnection::Sqlite(inner) => apply_from(&SQLITE, &recorded, inner),
         #[cfg(feature = "postgres")]
-        AnyConnection::Postgres(inner) => apply_from(POSTGRES, &recorded, inner),
+        AnyConnection::Postgres(inner) => apply_from(&POSTGRES, &recorded, inner),
     }
 }
 
@@ -99,7 +99,7 @@ fn hold_others_back(connection: &mut AnyConnection) -> QueryResult<()> {
 }
 
 fn apply_from<C, DB>(
-    source: EmbeddedMigrations,
+    source: &EmbeddedMigrations,
     recorded: &[String],
     connection: &mut C,
 ) -> Result<Vec<String>, MigrateError>
@@ -134,7 +134,7 @@ where
 }
 
 fn pending<DB: Backend>(
-    source: EmbeddedMigrations,
+    source: &EmbeddedMigrations,
     recorded: &[String],
 ) -> Result<Vec<String>, Source> {
     let pending = embedded::<DB>(source)?
@@ -163,8 +163,8 @@ struct Known<DB: Backend> {
 }
 
 /// In the order in which they are applied.
-fn embedded<DB: Backend>(source: EmbeddedMigrations) -> Result<Vec<Known<DB>>, Source> {
-    let mut known: Vec<Known<DB>> = MigrationSource::<DB>::migrations(&source)?
+fn embedded<DB: Backend>(source: &EmbeddedMigrations) -> Result<Vec<Known<DB>>, Source> {
+    let mut known: Vec<Known<DB>> = MigrationSource::<DB>::migrations(source)?
         .into_iter()
         .map(|migration| Known {
             name: migration.name().to_string(),

@@ -1,11 +1,15 @@
 //! Fresh databases for tests, of this crate and of those that build on it (feature `testing`).
 //!
 //! ```
+//! # #[cfg(all(feature = "sqlite", feature = "postgres"))]
+//! # {
 //! use keyward_store_diesel::testing::TestDatabase;
 //!
-//! for database in [Some(TestDatabase::sqlite()), TestDatabase::postgres()].into_iter().flatten() {
+//! let databases = [Some(TestDatabase::sqlite()), TestDatabase::postgres()];
+//! for database in databases.into_iter().flatten() {
 //!     assert!(database.store().health().is_ok());
 //! }
+//! # }
 //! ```
 
 use std::sync::OnceLock;

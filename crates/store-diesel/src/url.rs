@@ -142,3 +142,88 @@ fn postgres(rest: &str) -> Result<Target, DatabaseUrlError> {
 fn postgres(_: &str) -> Result<Target, DatabaseUrlError> {
     Err(DatabaseUrlError::NotInThisBuild("PostgreSQL", "pg-bundled"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[cfg(feature = "sqlite")]
+    #[test]
+    fn sqlite_paths_are_taken_literally() {
+        for (url, path) in [
+            ("sqlite://keyward.db", "keyward.db"),
+            (
+                "sqlite://keyward-data/keyward.db",
+                "keyward-data/keyward.db",
+            ),
+            ("sqlite:///var/lib/keyward.db", "/var/lib/keyward.db"),
+            ("sqlite://./with space%20.db", "./with space%20.db"),
+        ] {
+            let parsed = DatabaseUrl::parse(url).unwrap();
+            assert_eq!(parsed.sqlite_path(), Some(std::path::Path::new(path)));
+            assert_eq!(parsed.label(), url);
+            assert_eq!(parsed.warning(), None);
+        }
+    }
+
+    #[cfg(feature = "sqlite")]
+    #[test]
+    fn a_sqlite_url_names_a_file_and_nothing_else() {
+        for (url, error) in [
+            ("sqlite://", DatabaseUrlError::NoFile),
+            ("sqlite:///", DatabaseUrlError::NoFile),
+            ("sqlite://folder/", DatabaseUrlError::NoFile),
+            ("sqlite://:memory:", DatabaseUrlError::NoFile),
+            ("sqlite://a.db?mode=memory", DatabaseUrlError::SqliteOptions),
+            ("sqlite://a.db#b", DatabaseUrlError::SqliteOptions),
+            ("sqlite://a.db\0b", DatabaseUrlError::SqliteOptions),
+        ] {
+            assert_eq!(DatabaseUrl::parse(url).unwrap_err(), error, "{url}");
+        }
+    }
+
+    #[test]
+    fn other_databases_are_refused_without_repeating_the_url() {
+        for url in [
+            "",
+            "keyward.db",
+            "sqlite:keyward.db",
+            "mysql://root:hunter2@localhost/x",
+            "host=localhost password=hunter2",
+            "SQLITE://keyward.db",
+        ] {
+            let error = DatabaseUrl::parse(url).unwrap_err();
+            assert_eq!(error, DatabaseUrlError::Scheme, "{url}");
+            assert_eq!(
+                error.to_string(),
+                "expected sqlite://path or postgres://host/database"
+            );
+        }
+    }
+
+    #[cfg(not(feature = "postgres"))]
+    #[test]
+    fn a_build_without_postgresql_says_so() {
+        let error = DatabaseUrl::parse("postgres://localhost/x").unwrap_err();
+        assert!(error.to_string().contains("has no PostgreSQL"), "{error}");
+    }
+
+    #[cfg(not(feature = "sqlite"))]
+    #[test]
+    fn a_build_without_sqlite_says_so() {
+        let error = DatabaseUrl::parse("sqlite://keyward.db").unwrap_err();
+        assert!(error.to_string().contains("has no SQLite"), "{error}");
+    }
+
+    #[cfg(feature = "postgres")]
+    #[test]
+    fn neither_debug_nor_label_show_who_logs_in_and_how() {
+        let url = "postgres://anna:hunter2@localhost:5433/keyward?sslpassword=hunter2";
+        let url = DatabaseUrl::parse(url).unwrap();
+        assert_eq!(url.label(), "postgres://localhost:5433/keyward");
+        assert_eq!(
+            format!("{url:?}"),
+            "DatabaseUrl(postgres://localhost:5433/keyward)"
+        );
+    }
+}

@@ -28,7 +28,7 @@ impl Users for DieselTx {
             users::table
                 .find(id.to_string())
                 .select(UserRow::as_select())
-                .first(connection)
+                .get_result(connection)
                 .optional()
         })?
         .map(Signed::try_from)
@@ -40,7 +40,7 @@ impl Users for DieselTx {
             users::table
                 .filter(users::username.eq(username.as_str()).and(NotDeleted))
                 .select(UserRow::as_select())
-                .first(connection)
+                .get_result(connection)
                 .optional()
         })?
         .map(Signed::try_from)
@@ -160,7 +160,7 @@ impl Deciding {
         users::table
             .find(id)
             .select(Self::as_select())
-            .first(connection)
+            .get_result(connection)
             .optional()
     }
 

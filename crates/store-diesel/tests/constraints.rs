@@ -1,6 +1,11 @@
 //! Every constraint of the schema, by violating it behind the store's back.
 
 #![cfg(all(feature = "sqlite", feature = "postgres"))]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "these are tests"
+)]
 
 mod support;
 
@@ -95,7 +100,10 @@ fn audit_events_stay_as_they_are(database: &TestDatabase) {
     });
     for attempt in attempts {
         let error = client.run(&attempt).unwrap_err();
-        assert!(error.to_string().contains("append-only"), "{attempt}: {error}");
+        assert!(
+            error.to_string().contains("append-only"),
+            "{attempt}: {error}"
+        );
     }
     let kept = "SELECT actor_kind || action || mac AS value FROM audit_events";
     assert_eq!(client.value(kept), format!("hostuser.create{MAC}"));
@@ -151,10 +159,16 @@ macro_rules! user_id {
 const MAC: &str = mac!();
 const USER_ID: &str = user_id!();
 const USER: &str = concat!(
-    "('", user_id!(), "', 'ada', 'human', 'admin', 'active', NULL, '', '', 1, 1, '", mac!(), "')"
+    "('",
+    user_id!(),
+    "', 'ada', 'human', 'admin', 'active', NULL, '', '', 1, 1, '",
+    mac!(),
+    "')"
 );
 const EVENT: &str = concat!(
-    "(1, 1, 'host', '', '', '', 'user.create', 'user', 'x', '{}', '", mac!(), "')"
+    "(1, 1, 'host', '', '', '', 'user.create', 'user', 'x', '{}', '",
+    mac!(),
+    "')"
 );
 
 const ROWS: &[(&str, &str)] = &[
@@ -162,8 +176,13 @@ const ROWS: &[(&str, &str)] = &[
     (
         "api_keys",
         concat!(
-            "('0123456789ABCxyz', 'user', '", user_id!(),
-            "', 'laptop', 'read', 1, NULL, NULL, NULL, '", mac!(), "', '", mac!(), "')"
+            "('0123456789ABCxyz', 'user', '",
+            user_id!(),
+            "', 'laptop', 'read', 1, NULL, NULL, NULL, '",
+            mac!(),
+            "', '",
+            mac!(),
+            "')"
         ),
     ),
     (
@@ -174,15 +193,21 @@ const ROWS: &[(&str, &str)] = &[
     (
         "credentials",
         concat!(
-            "('01920000-0000-7000-8000-c00000000001', 'OpenAI', 'llm', '", user_id!(),
-            "', '{}', 1, 1, 1, '", mac!(), "')"
+            "('01920000-0000-7000-8000-c00000000001', 'OpenAI', 'llm', '",
+            user_id!(),
+            "', '{}', 1, 1, 1, '",
+            mac!(),
+            "')"
         ),
     ),
     (
         "credential_secrets",
         "('01920000-0000-7000-8000-c00000000001', 'api_key', 'v1.0123456789abcdef.x', 'wxyz')",
     ),
-    ("key_checks", "('0123456789abcdef', 'v1.0123456789abcdef.x', 1)"),
+    (
+        "key_checks",
+        "('0123456789abcdef', 'v1.0123456789abcdef.x', 1)",
+    ),
 ];
 
 const VIOLATIONS: &[(&str, &str)] = &[

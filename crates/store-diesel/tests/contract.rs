@@ -1,5 +1,7 @@
 //! What every storage adapter promises, on both databases.
 
+#![cfg(all(feature = "sqlite", feature = "postgres"))]
+
 use std::sync::Arc;
 
 use keyward_store_diesel::testing::TestDatabase;

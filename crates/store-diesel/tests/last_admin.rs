@@ -1,6 +1,11 @@
 //! Whatever happens at the same time, somebody can administer the server.
 
 #![cfg(all(feature = "sqlite", feature = "postgres"))]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "these are tests"
+)]
 
 mod support;
 
@@ -12,7 +17,7 @@ use keyward_auth::{Role, User, UserReplaced, UserStatus, Users as _};
 use keyward_crypto::Signed;
 use keyward_store_diesel::DieselStore;
 use keyward_store_diesel::testing::TestDatabase;
-use support::{Client, admin, added, changed, on_both, write};
+use support::{Client, added, admin, changed, on_both, write};
 
 on_both![
     of_two_administrators_who_take_each_other_away_one_stays,
@@ -34,10 +39,15 @@ fn race(database: &TestDatabase, admins: usize, rounds: usize) {
     for round in 0..rounds {
         let outcomes = all_go(&store, &users, TAKEN_AWAY[round % TAKEN_AWAY.len()]);
 
-        let kept = outcomes.iter().filter(|(_, outcome)| *outcome == UserReplaced::LastAdmin);
+        let kept = outcomes
+            .iter()
+            .filter(|(_, outcome)| *outcome == UserReplaced::LastAdmin);
         assert_eq!(kept.count(), 1, "round {round}");
         assert_eq!(client.value(ACTIVE_ADMINS), "1", "round {round}");
-        users = outcomes.into_iter().map(|(user, _)| back(&store, &user)).collect();
+        users = outcomes
+            .into_iter()
+            .map(|(user, _)| back(&store, &user))
+            .collect();
     }
 }
 
@@ -64,7 +74,10 @@ fn all_go(
     };
     thread::scope(|scope| {
         let threads: Vec<_> = users.iter().map(|user| scope.spawn(|| go(user))).collect();
-        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        threads
+            .into_iter()
+            .map(|thread| thread.join().unwrap())
+            .collect()
     })
 }
 

@@ -1,6 +1,11 @@
 //! What is peculiar to PostgreSQL: a server that goes away, limits, settings.
 
 #![cfg(all(feature = "sqlite", feature = "postgres"))]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "these are tests"
+)]
 
 mod support;
 
@@ -17,14 +22,21 @@ use support::{Client, NOW, added, api_key, changed, sign, user, write};
 #[test]
 fn a_wrong_address_is_said_at_once() {
     let url = DatabaseUrl::parse("postgres://someone:secret@127.0.0.1:1/nothing").unwrap();
-    let error = DieselStore::connect(&url, Options::default()).err().unwrap();
+    let error = DieselStore::connect(&url, Options::default())
+        .err()
+        .unwrap();
     assert!(matches!(&error, ConnectError::Unreachable(_)));
-    assert!(!format!("{error:?} {url:?}").contains("secret"), "{error:?}");
+    assert!(
+        !format!("{error:?} {url:?}").contains("secret"),
+        "{error:?}"
+    );
 }
 
 #[test]
 fn settings_take_effect() {
-    let Some(database) = TestDatabase::postgres() else { return };
+    let Some(database) = TestDatabase::postgres() else {
+        return;
+    };
     let report = database.store().durability_report().unwrap();
     assert_eq!(report.backend, "PostgreSQL");
     for (name, value) in [
@@ -33,19 +45,29 @@ fn settings_take_effect() {
         ("lock_timeout", "4s"),
     ] {
         let found = report.settings.iter().find(|(setting, _)| setting == name);
-        assert_eq!(found.map(|(_, value)| value.as_str()), Some(value), "{name}");
+        assert_eq!(
+            found.map(|(_, value)| value.as_str()),
+            Some(value),
+            "{name}"
+        );
     }
 }
 
 #[test]
 fn a_server_that_forgets_commits_is_refused() {
-    let Some(database) = TestDatabase::postgres() else { return };
+    let Some(database) = TestDatabase::postgres() else {
+        return;
+    };
     let mut client = Client::of(&database);
     let name = client.value("SELECT current_database()::text AS value");
     client
-        .run(&format!("ALTER DATABASE {name} SET synchronous_commit = off"))
+        .run(&format!(
+            "ALTER DATABASE {name} SET synchronous_commit = off"
+        ))
         .unwrap();
-    let error = DieselStore::connect(&database.database_url(), Options::default()).err().unwrap();
+    let error = DieselStore::connect(&database.database_url(), Options::default())
+        .err()
+        .unwrap();
     assert_eq!(
         error.to_string(),
         "the database has synchronous_commit = off; Keyward needs on"
@@ -54,21 +76,28 @@ fn a_server_that_forgets_commits_is_refused() {
 
 #[test]
 fn a_read_cannot_write() {
-    let Some(database) = TestDatabase::postgres() else { return };
+    let Some(database) = TestDatabase::postgres() else {
+        return;
+    };
     let store = database.store();
     let row = sign(user());
     for result in [
         store.read(|tx| tx.add_user(&row)),
         store.lookup(|tx| tx.add_user(&row)),
     ] {
-        assert!(matches!(result, Err(StoreError::Unavailable(_))), "{result:?}");
+        assert!(
+            matches!(result, Err(StoreError::Unavailable(_))),
+            "{result:?}"
+        );
     }
     assert!(!store.read(|tx| tx.any_user()).unwrap());
 }
 
 #[test]
 fn after_the_loss_of_all_connections_one_request_fails_and_the_next_work() {
-    let Some(database) = TestDatabase::postgres() else { return };
+    let Some(database) = TestDatabase::postgres() else {
+        return;
+    };
     let store = database.store();
     for round in 0..3 {
         open_many(&store);
@@ -84,13 +113,18 @@ fn after_the_loss_of_all_connections_one_request_fails_and_the_next_work() {
             .collect();
         let failed = outcomes.iter().filter(|worked| !**worked).count();
         assert!(failed <= 1, "round {round}: {outcomes:?}");
-        assert!(outcomes[1..].iter().all(|worked| *worked), "round {round}: {outcomes:?}");
+        assert!(
+            outcomes[1..].iter().all(|worked| *worked),
+            "round {round}: {outcomes:?}"
+        );
     }
 }
 
 #[test]
 fn a_connection_that_is_lost_inside_a_transaction_is_replaced() {
-    let Some(database) = TestDatabase::postgres() else { return };
+    let Some(database) = TestDatabase::postgres() else {
+        return;
+    };
     let store = database.store();
     let lost = sign(user());
     let result = store.write(|tx| {
@@ -98,34 +132,49 @@ fn a_connection_that_is_lost_inside_a_transaction_is_replaced() {
         end_connections(&database);
         tx.any_user()
     });
-    assert!(matches!(result, Err(StoreError::Unavailable(_))), "{result:?}");
+    assert!(
+        matches!(result, Err(StoreError::Unavailable(_))),
+        "{result:?}"
+    );
     let result = store.write(|tx| {
         tx.add_user(&lost)?;
         end_connections(&database);
         Ok::<_, StoreError>(())
     });
-    assert!(matches!(result, Err(StoreError::Unavailable(_))), "at COMMIT: {result:?}");
+    assert!(
+        matches!(result, Err(StoreError::Unavailable(_))),
+        "at COMMIT: {result:?}"
+    );
     assert!(!store.read(|tx| tx.any_user()).unwrap());
     added(&store, user());
 }
 
 #[test]
 fn waiting_for_a_lock_ends() {
-    let Some(database) = TestDatabase::postgres() else { return };
+    let Some(database) = TestDatabase::postgres() else {
+        return;
+    };
     let store = database.store();
     let row = added(&store, user());
     let mut client = Client::of(&database);
-    client.run("BEGIN; UPDATE users SET version = version").unwrap();
+    client
+        .run("BEGIN; UPDATE users SET version = version")
+        .unwrap();
     let new = changed(&row, |_| ());
     let result = store.write(|tx| tx.replace_user(row.mac(), &new));
-    assert!(matches!(result, Err(StoreError::Unavailable(_))), "{result:?}");
+    assert!(
+        matches!(result, Err(StoreError::Unavailable(_))),
+        "{result:?}"
+    );
     client.run("COMMIT").unwrap();
     write(&store, |tx| tx.replace_user(row.mac(), &new));
 }
 
 #[test]
 fn a_deadlock_is_unavailable_and_not_a_failure() {
-    let Some(database) = TestDatabase::postgres() else { return };
+    let Some(database) = TestDatabase::postgres() else {
+        return;
+    };
     let store = database.store();
     let rows = [added(&store, user()), added(&store, user())];
     let news = [changed(&rows[0], |_| ()), changed(&rows[1], |_| ())];
@@ -141,14 +190,28 @@ fn a_deadlock_is_unavailable_and_not_a_failure() {
         let threads = [scope.spawn(|| cross(0)), scope.spawn(|| cross(1))];
         threads.map(|thread| thread.join().unwrap())
     });
-    assert_eq!(results.iter().filter(|result| result.is_ok()).count(), 1, "{results:?}");
-    let is_unavailable = |result: &Result<_, StoreError>| matches!(result, Err(StoreError::Unavailable(_)));
-    assert_eq!(results.iter().filter(|result| is_unavailable(result)).count(), 1, "{results:?}");
+    assert_eq!(
+        results.iter().filter(|result| result.is_ok()).count(),
+        1,
+        "{results:?}"
+    );
+    let is_unavailable =
+        |result: &Result<_, StoreError>| matches!(result, Err(StoreError::Unavailable(_)));
+    assert_eq!(
+        results
+            .iter()
+            .filter(|result| is_unavailable(result))
+            .count(),
+        1,
+        "{results:?}"
+    );
 }
 
 #[test]
 fn touching_many_keys_from_many_nodes_never_goes_back() {
-    let Some(database) = TestDatabase::postgres() else { return };
+    let Some(database) = TestDatabase::postgres() else {
+        return;
+    };
     let store = database.store();
     let owner = added(&store, user()).unverified().id;
     let keys: Vec<_> = (0..50).map(|_| sign(api_key(owner))).collect();
@@ -161,7 +224,10 @@ fn touching_many_keys_from_many_nodes_never_goes_back() {
             let (store, ids) = (&store, &ids);
             scope.spawn(move || {
                 for round in 0..20 {
-                    let mut used: Vec<_> = ids.iter().map(|id| (*id, Timestamp(round * 4 + node))).collect();
+                    let mut used: Vec<_> = ids
+                        .iter()
+                        .map(|id| (*id, Timestamp(round * 4 + node)))
+                        .collect();
                     if node % 2 == 0 {
                         used.reverse();
                     }
@@ -171,24 +237,35 @@ fn touching_many_keys_from_many_nodes_never_goes_back() {
         }
     });
     let listed = store.read(|tx| tx.api_keys_of(owner, None, 100)).unwrap();
-    assert!(listed.iter().all(|key| key.last_used_at == Some(Timestamp(79))));
+    assert!(
+        listed
+            .iter()
+            .all(|key| key.last_used_at == Some(Timestamp(79)))
+    );
 }
 
 #[test]
 fn key_checks_are_read_before_there_is_a_table() {
-    let Some(database) = TestDatabase::postgres() else { return };
+    let Some(database) = TestDatabase::postgres() else {
+        return;
+    };
     let store = DieselStore::connect(&database.database_url(), Options::default()).unwrap();
     assert_eq!(store.key_checks_before_migration().unwrap(), []);
     store.migrate().unwrap();
     let kid = KeyId::parse("0123456789abcdef").unwrap();
     let sealed = EncryptedString::from_stored("v1.0123456789abcdef.x".to_owned());
     write(&store, |tx| tx.add_key_check(&kid, &sealed, NOW));
-    assert_eq!(store.key_checks_before_migration().unwrap(), [(kid, sealed)]);
+    assert_eq!(
+        store.key_checks_before_migration().unwrap(),
+        [(kid, sealed)]
+    );
 }
 
 #[test]
 fn two_nodes_add_one_user_of_a_name() {
-    let Some(database) = TestDatabase::postgres() else { return };
+    let Some(database) = TestDatabase::postgres() else {
+        return;
+    };
     let (store, slow) = (database.store(), database.store());
     let first = sign(user());
     let mut second = user();
@@ -197,12 +274,14 @@ fn two_nodes_add_one_user_of_a_name() {
     let added = thread::scope(|scope| {
         let waiting = slow.write(|tx| {
             assert!(tx.add_user(&first)?);
-            let waiting = scope.spawn(|| write(&store, |tx| {
-                let added = tx.add_user(&second)?;
-                // The transaction goes on after the conflict.
-                tx.any_user()?;
-                Ok(added)
-            }));
+            let waiting = scope.spawn(|| {
+                write(&store, |tx| {
+                    let added = tx.add_user(&second)?;
+                    // The transaction goes on after the conflict.
+                    tx.any_user()?;
+                    Ok(added)
+                })
+            });
             thread::sleep(Duration::from_millis(100));
             assert!(!waiting.is_finished(), "the second must wait for the first");
             Ok::<_, StoreError>(waiting)

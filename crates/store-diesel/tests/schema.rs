@@ -1,6 +1,11 @@
 //! Migrations.
 
 #![cfg(all(feature = "sqlite", feature = "postgres"))]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "these are tests"
+)]
 
 mod support;
 
@@ -28,7 +33,12 @@ fn migrating_reports_what_it_did(database: &TestDatabase) {
     let pending = store.pending_migrations().unwrap();
     assert_eq!(
         pending,
-        ["0001_auth", "0002_audit", "0003_credentials", "0004_encryption"]
+        [
+            "0001_auth",
+            "0002_audit",
+            "0003_credentials",
+            "0004_encryption"
+        ]
     );
     assert_eq!(store.migrate().unwrap().applied, pending);
     assert_eq!(store.pending_migrations().unwrap(), [""; 0]);
@@ -38,13 +48,12 @@ fn migrating_reports_what_it_did(database: &TestDatabase) {
 fn asking_what_is_pending_changes_nothing(database: &TestDatabase) {
     let store = connect(database);
     store.pending_migrations().unwrap();
-    match database.database_url().sqlite_path() {
-        Some(path) => assert!(!path.exists()),
-        None => {
-            let tables = "SELECT CAST(count(*) AS TEXT) AS value FROM pg_tables \
-                          WHERE schemaname = 'public'";
-            assert_eq!(Client::of(database).value(tables), "0");
-        }
+    if let Some(path) = database.database_url().sqlite_path() {
+        assert!(!path.exists());
+    } else {
+        let tables = "SELECT CAST(count(*) AS TEXT) AS value FROM pg_tables \
+                      WHERE schemaname = 'public'";
+        assert_eq!(Client::of(database).value(tables), "0");
     }
 }
 
@@ -77,7 +86,10 @@ fn a_newer_schema_is_refused_and_left_alone(database: &TestDatabase) {
     let error = store.migrate().unwrap_err();
 
     assert!(matches!(&error, MigrateError::NewerSchema { unknown } if unknown == &["0999"]));
-    assert!(error.to_string().contains("newer version of Keyward"), "{error}");
+    assert!(
+        error.to_string().contains("newer version of Keyward"),
+        "{error}"
+    );
     assert_eq!(client.values(&schema(&client)), before);
     assert_eq!(client.count("__diesel_schema_migrations"), 4);
 }

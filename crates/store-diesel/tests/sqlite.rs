@@ -1,6 +1,11 @@
 //! What is peculiar to SQLite: files, settings, one writer.
 
-#![cfg(feature = "sqlite")]
+#![cfg(all(feature = "sqlite", feature = "postgres"))]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "these are tests"
+)]
 
 mod support;
 
@@ -23,6 +28,7 @@ fn connecting_creates_no_file() {
     let database = TestDatabase::sqlite();
     let store = connect(&database);
     assert!(store.health().is_err());
+    assert!(store.durability_report().is_err());
     assert_eq!(store.key_checks_before_migration().unwrap(), []);
     assert_eq!(files(&database), BTreeMap::new());
 }
@@ -33,7 +39,10 @@ fn files_can_be_read_by_their_owner_only() {
     let store = database.store();
     store.health().unwrap();
     let files = files(&database);
-    assert_eq!(files.keys().collect::<Vec<_>>(), ["keyward.db", "keyward.db-shm", "keyward.db-wal"]);
+    assert_eq!(
+        files.keys().collect::<Vec<_>>(),
+        ["keyward.db", "keyward.db-shm", "keyward.db-wal"]
+    );
     let folder = folder(&database);
     for name in files.keys() {
         let mode = folder.join(name).metadata().unwrap().permissions().mode();
@@ -44,7 +53,13 @@ fn files_can_be_read_by_their_owner_only() {
 #[test]
 fn special_characters_in_a_path_are_part_of_the_path() {
     let folder = tempfile::tempdir().unwrap();
-    for name in ["with space.db", "100%25.db", "a&mode=memory.db", "ключ.db", "quote'.db"] {
+    for name in [
+        "with space.db",
+        "100%25.db",
+        "a&mode=memory.db",
+        "ключ.db",
+        "quote'.db",
+    ] {
         let path = folder.path().join(name);
         let url = DatabaseUrl::parse(&format!("sqlite://{}", path.display())).unwrap();
         let store = DieselStore::connect(&url, Options::default()).unwrap();
@@ -89,7 +104,11 @@ fn settings_take_effect() {
         ("busy_timeout", "5000"),
     ] {
         let found = report.settings.iter().find(|(setting, _)| setting == name);
-        assert_eq!(found.map(|(_, value)| value.as_str()), Some(value), "{name}");
+        assert_eq!(
+            found.map(|(_, value)| value.as_str()),
+            Some(value),
+            "{name}"
+        );
     }
 }
 
@@ -107,7 +126,9 @@ fn deleted_text_is_overwritten() {
     assert!(contains(&database, marker));
 
     let old = store.read(|tx| tx.user(id)).unwrap().unwrap();
-    let new = changed(&old, |user| user.username = keyward_auth::Username::from_stored("x".to_owned()));
+    let new = changed(&old, |user| {
+        user.username = keyward_auth::Username::from_stored("x".to_owned());
+    });
     write(&store, |tx| tx.replace_user(old.mac(), &new));
     client.run("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
     assert!(!contains(&database, marker));
@@ -135,7 +156,10 @@ fn a_read_cannot_write() {
         store.read(|tx| tx.add_user(&row)),
         store.lookup(|tx| tx.add_user(&row)),
     ] {
-        assert!(matches!(result, Err(StoreError::Unavailable(_))), "{result:?}");
+        assert!(
+            matches!(result, Err(StoreError::Unavailable(_))),
+            "{result:?}"
+        );
     }
     assert!(!store.read(|tx| tx.any_user()).unwrap());
 }
@@ -184,15 +208,27 @@ fn work_in_threads(stores: &[DieselStore]) {
 fn a_write_that_lasts_makes_others_give_up_in_time() {
     let database = TestDatabase::sqlite();
     let wait = std::time::Duration::from_millis(50);
-    let store = DieselStore::connect(&database.database_url(), Options { wait, ..Options::default() });
+    let store = DieselStore::connect(
+        &database.database_url(),
+        Options {
+            wait,
+            ..Options::default()
+        },
+    );
     let store = store.unwrap();
     store.migrate().unwrap();
     store
         .write(|_| {
             let second = thread::scope(|scope| {
-                scope.spawn(|| store.write(|tx| tx.any_user())).join().unwrap()
+                scope
+                    .spawn(|| store.write(|tx| tx.any_user()))
+                    .join()
+                    .unwrap()
             });
-            assert!(matches!(second, Err(StoreError::Unavailable(_))), "{second:?}");
+            assert!(
+                matches!(second, Err(StoreError::Unavailable(_))),
+                "{second:?}"
+            );
             // Readers do not wait for writers.
             store.read(|tx| tx.any_user())
         })
@@ -303,9 +339,11 @@ fn files(database: &TestDatabase) -> BTreeMap<String, Vec<u8>> {
 }
 
 fn contains(database: &TestDatabase, text: &str) -> bool {
-    files(database)
-        .values()
-        .any(|bytes| bytes.windows(text.len()).any(|window| window == text.as_bytes()))
+    files(database).values().any(|bytes| {
+        bytes
+            .windows(text.len())
+            .any(|window| window == text.as_bytes())
+    })
 }
 
 /// Waits until the threads of the pools have let go of the file.

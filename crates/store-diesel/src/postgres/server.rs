@@ -169,8 +169,8 @@ fn is_local_host(host: &str) -> bool {
 }
 
 fn label(options: &Options) -> String {
-    let part = |name| options.get(name).map_or("", String::as_str);
-    let (host, port, database) = (part("host"), part("port"), part("dbname"));
+    let said = |name| options.get(name).map_or("", String::as_str);
+    let (host, port, database) = (said("host"), said("port"), said("dbname"));
     let colon = if port.is_empty() { "" } else { ":" };
     format!("postgres://{host}{colon}{port}/{database}")
 }
@@ -252,3 +252,151 @@ const BUILT_WITH_TLS: bool = cfg!(any(feature = "pg-bundled-tls", feature = "pg-
 
 const UNVERIFIED: &str = "the connection to PostgreSQL is encrypted, but nothing checks who \
                           answers; use sslmode=verify-full";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn encryption(rest: &str, has_tls: bool) -> Result<Option<&'static str>, Error> {
+        parts(rest).and_then(|options| check_encryption(&options, has_tls))
+    }
+
+    #[test]
+    fn what_stays_on_this_machine_needs_no_encryption() {
+        for rest in [
+            "localhost/x",
+            "LOCALHOST/x",
+            "127.0.0.1/x",
+            "127.8.9.10:5433/x",
+            "[::1]/x",
+            "[::1]:5433/x",
+            "/x",
+            "user@/x",
+            "%2Fvar%2Frun%2Fpostgresql/x",
+            "/x?host=/var/run/postgresql",
+            "/x?host=@abstract",
+            "localhost,127.0.0.1:5433/x",
+            "db.example/x?hostaddr=127.0.0.1",
+            "localhost/x?sslmode=disable",
+        ] {
+            assert_eq!(encryption(rest, false), Ok(None), "{rest}");
+        }
+    }
+
+    #[test]
+    fn plain_text_over_a_network_is_refused_by_name() {
+        for host in [
+            "db.example",
+            "10.0.0.1",
+            "0.0.0.0",
+            "[fe80::1]",
+            "[::ffff:127.0.0.1]",
+            "localhost.example",
+            "127.0.0.1.example",
+            "2130706433",
+            "localhost,db.example",
+            "localhost:5432,10.0.0.1:5432",
+        ] {
+            for (query, said) in [
+                ("", "the default of sslmode"),
+                ("?sslmode=disable", "sslmode=disable"),
+                ("?sslmode=allow", "sslmode=allow"),
+                ("?sslmode=prefer", "sslmode=prefer"),
+            ] {
+                let rest = format!("user:hunter2@{host}/x{query}");
+                let error = encryption(&rest, true).unwrap_err();
+                assert_eq!(error, Error::PlainText(said), "{rest}");
+                assert!(error.to_string().contains("sslmode=verify-full"), "{error}");
+            }
+        }
+        let by_option = "/x?host=db.example";
+        assert!(encryption(by_option, true).is_err());
+        let by_address = "localhost/x?hostaddr=10.0.0.1";
+        assert!(encryption(by_address, true).is_err());
+    }
+
+    #[test]
+    fn encryption_over_a_network_is_taken() {
+        assert_eq!(
+            encryption("db.example/x?sslmode=verify-full", true),
+            Ok(None)
+        );
+        for mode in ["require", "verify-ca"] {
+            let rest = format!("db.example/x?sslmode={mode}");
+            let warning = encryption(&rest, true).unwrap().unwrap();
+            assert!(warning.contains("nothing checks who answers"), "{warning}");
+        }
+        assert_eq!(
+            encryption("db.example/x?sslmode=VERIFY-FULL", true),
+            Err(Error::UnknownOption)
+        );
+    }
+
+    #[test]
+    fn a_build_without_tls_says_what_to_do() {
+        for mode in ["require", "verify-ca", "verify-full"] {
+            for host in ["db.example", "localhost"] {
+                let error = encryption(&format!("{host}/x?sslmode={mode}"), false).unwrap_err();
+                assert_eq!(error, Error::BuildWithoutTls);
+                assert!(error.to_string().contains("pg-bundled-tls"), "{error}");
+            }
+        }
+    }
+
+    #[test]
+    fn libpq_is_told_what_was_checked_and_nothing_is_left_to_its_environment() {
+        let server = Server::parse(
+            "o%27neil:p%40ss%5C%20w%2Frd@127.0.0.1:5433/key%20ward?connect_timeout=9",
+        );
+        assert_eq!(
+            server.unwrap().conninfo(),
+            "connect_timeout='9' dbname='key ward' fallback_application_name='keyward' \
+             host='127.0.0.1' hostaddr='' password='p@ss\\\\ w/rd' port='5433' \
+             tcp_user_timeout='10000' user='o\\'neil' "
+        );
+        let server = Server::parse("/test").unwrap();
+        assert!(
+            server.conninfo().contains(" host='/"),
+            "{}",
+            server.conninfo()
+        );
+    }
+
+    #[test]
+    fn several_hosts_keep_their_ports() {
+        let options = parts("a:1,b,[::1]:3/x").unwrap();
+        assert_eq!(options["host"], "a,b,::1");
+        assert_eq!(options["port"], "1,,3");
+        assert!(!parts("a,b/x").unwrap().contains_key("port"));
+    }
+
+    #[test]
+    fn what_libpq_could_read_otherwise_is_refused() {
+        for (rest, error) in [
+            ("127.0.0.1#@db.example/x", Error::Malformed),
+            ("127.0.0.1@db.example@localhost/x", Error::Malformed),
+            ("localhost/x/y", Error::Malformed),
+            ("localhost:port/x", Error::Malformed),
+            ("user:pa/ss@localhost/x", Error::Malformed),
+            ("[::1/x", Error::Malformed),
+            ("[::1]5432/x", Error::Malformed),
+            ("localhost/x?sslmode", Error::Malformed),
+            ("localhost/x?dbname=%ZZ", Error::Malformed),
+            ("localhost/?dbname=%4", Error::Malformed),
+            ("localhost/?dbname=%00", Error::Malformed),
+            ("localhost/?dbname=%FF", Error::Malformed),
+            ("localhost/x?service=other", Error::UnknownOption),
+            ("localhost/x?hunter2=1", Error::UnknownOption),
+            ("localhost/x?dbname=y", Error::Repeated),
+            ("localhost/x?host=db.example", Error::Repeated),
+            (
+                "localhost/x?sslmode=disable&sslmode=require",
+                Error::Repeated,
+            ),
+        ] {
+            let refused = Server::parse(rest).err();
+            assert_eq!(refused, Some(error), "{rest}");
+            assert!(!error.to_string().contains("hunter2"));
+        }
+    }
+}

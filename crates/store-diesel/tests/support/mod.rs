@@ -4,7 +4,8 @@
     dead_code,
     unused_macros,
     unused_imports,
-    reason = "not every test needs everything"
+    clippy::unwrap_used,
+    reason = "these are tests, and not every one needs everything"
 )]
 
 use diesel::connection::SimpleConnection;
