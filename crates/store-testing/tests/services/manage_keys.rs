@@ -509,6 +509,23 @@ fn an_attempt_that_failed_can_be_repeated() {
 }
 
 #[test]
+fn a_repeat_after_the_expiry_is_answered_as_the_first_time() {
+    let world = World::new();
+    let ada = world.add_user("ada", |_| {});
+    let permit = world.permit::<Any>(&world.add_key(&ada, |_| {}));
+    let attempt = world.attempt("once", "body");
+    let new = new_key(None, Some(NOW.plus(60)));
+    let create = || world.keys().create_own(&permit, &new, Some(&attempt));
+
+    let (first, _) = create().unwrap();
+    world.clock.advance(120);
+
+    let (repeated, key) = create().unwrap();
+    assert_eq!(repeated, first);
+    assert!(key.is_none());
+}
+
+#[test]
 fn of_racing_repeats_one_makes_the_key() {
     let world = World::new();
     let ada = world.add_user("ada", |_| {});

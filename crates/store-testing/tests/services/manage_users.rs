@@ -104,6 +104,16 @@ fn the_last_admin_stays_whatever_is_asked_for() {
 }
 
 #[test]
+fn an_agent_does_not_change_its_own_names() {
+    let world = World::new();
+    let agent = world.add_user("agent", |user| user.kind = UserKind::Agent);
+    let permit = world.permit(&world.add_key(&agent, |_| {}));
+    let outcome = (world.users()).change_own(&permit, Some(person("Smith")), None);
+    assert!(matches!(outcome, Err(UserError::NotForAgents)));
+    assert_eq!(world.stored_user(agent.id), agent);
+}
+
+#[test]
 fn an_agent_never_becomes_an_admin() {
     let (world, _, permit) = world_with_admin();
     let agent = world.add_user("agent", |user| user.kind = UserKind::Agent);
