@@ -70,32 +70,50 @@ pub struct MalformedCredentialName;
 
 /// The fields of a credential that are no secrets, by name. Which ones there can be is said by the
 /// [`CredentialType`].
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct OpenFields(BTreeMap<String, String>);
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenFields {
+    fields: BTreeMap<String, String>,
+    /// Kept, because lists verify the MAC over it for every row.
+    stored: String,
+}
+
+impl Default for OpenFields {
+    fn default() -> Self {
+        Self {
+            fields: BTreeMap::new(),
+            stored: "{}".to_owned(),
+        }
+    }
+}
 
 impl OpenFields {
     /// Reads the stored form back: a JSON object of strings.
-    pub fn from_stored(json: &str) -> Result<Self, serde_json::Error> {
-        serde_json::from_str(json).map(Self)
+    pub fn from_stored(json: impl Into<String>) -> Result<Self, serde_json::Error> {
+        let stored = json.into();
+        Ok(Self {
+            fields: serde_json::from_str(&stored)?,
+            stored,
+        })
     }
 
     /// The stored form: a JSON object of strings in the order of their names.
     #[must_use]
-    pub fn as_stored(&self) -> String {
-        serde_json::Value::from_iter(self.0.clone()).to_string()
+    pub fn as_stored(&self) -> &str {
+        &self.stored
     }
 
     /// The value of a field.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(String::as_str)
+        self.fields.get(name).map(String::as_str)
     }
 
     pub(crate) fn set(&mut self, name: &str, value: Option<String>) {
         match value {
-            Some(value) => self.0.insert(name.to_owned(), value),
-            None => self.0.remove(name),
+            Some(value) => self.fields.insert(name.to_owned(), value),
+            None => self.fields.remove(name),
         };
+        self.stored = serde_json::Value::from_iter(self.fields.clone()).to_string();
     }
 }
 
@@ -160,13 +178,15 @@ mod tests {
             "b75c0c4eefa6817b.9557e8cacb3baecc78702592d58b44e9b624b0757b13187b89cdd2ad3d83430c";
         let macs = MacRing::parse("Yk3v9QpZ7tLwXr2NfBhGmCs5DjUa8eKo4iTyVx6RlWz").unwrap();
         let id: CredentialId = Id::parse("01890a5d-7e8f-7c3d-a1b2-c3d4e5f60718").unwrap();
-        let open_fields = r#"{"provider":"openai","base_url":"https://api.example.com/v1"}"#;
+        let mut open_fields = OpenFields::default();
+        open_fields.set("provider", Some("openai".to_owned()));
+        open_fields.set("base_url", Some("https://api.example.com/v1".to_owned()));
         let credential = Credential {
             id,
             name: CredentialName::parse("OpenAI").unwrap(),
             credential_type: CredentialType::Llm,
             created_by: id.cast(),
-            open_fields: OpenFields::from_stored(open_fields).unwrap(),
+            open_fields,
             created_at: Timestamp(1),
             updated_at: Timestamp(2),
             version: 1,

@@ -57,7 +57,7 @@ impl Viewer {
             id: credential.id,
             name: credential.name.to_string(),
             credential_type: credential.credential_type.as_str().to_owned(),
-            detail: detail(credential.credential_type, &masks, |name| {
+            detail: detail(credential.credential_type, masks, |name| {
                 credential.open_fields.get(name).map(str::to_owned)
             }),
             created_by_id: credential.created_by,
@@ -100,32 +100,33 @@ impl Viewer {
 
 fn detail(
     kind: CredentialType,
-    masks: &BTreeMap<FieldPath, Mask>,
+    mut masks: BTreeMap<FieldPath, Mask>,
     open: impl Fn(&str) -> Option<String>,
 ) -> BTreeMap<String, FieldView> {
     if kind == CredentialType::Generic {
-        let secret =
-            |(path, mask): (&FieldPath, &Mask)| (path.to_string(), FieldView::Secret(mask.clone()));
-        return masks.iter().map(secret).collect();
+        return masks
+            .into_iter()
+            .map(|(path, mask)| (path.to_string(), FieldView::Secret(mask)))
+            .collect();
     }
-    let view = |field: &crate::fields::Field| match field.kind {
-        FieldKind::Open(_) => FieldView::Open(open(field.name)),
-        FieldKind::Secret(_) => {
-            let mask = masks.get(&FieldPath::field(field.name));
-            FieldView::Secret(mask.cloned().unwrap_or(Mask::UNSET))
-        }
-        FieldKind::SecretMap(_) => FieldView::Map(
-            masks
-                .iter()
-                .filter_map(|(path, mask)| {
-                    let member = path.member_of(field.name)?;
-                    Some((member.to_owned(), mask.clone()))
-                })
-                .collect(),
-        ),
-    };
-    kind.fields()
+    let mut detail = BTreeMap::new();
+    for field in kind.fields() {
+        let view = match field.kind {
+            FieldKind::Open(_) => FieldView::Open(open(field.name)),
+            FieldKind::Secret(_) => {
+                let mask = masks.remove(&FieldPath::field(field.name));
+                FieldView::Secret(mask.unwrap_or(Mask::UNSET))
+            }
+            FieldKind::SecretMap(_) => FieldView::Map(members(field.name, &masks)),
+        };
+        detail.insert(field.name.to_owned(), view);
+    }
+    detail
+}
+
+fn members(map: &str, masks: &BTreeMap<FieldPath, Mask>) -> BTreeMap<String, Mask> {
+    masks
         .iter()
-        .map(|field| (field.name.to_owned(), view(field)))
+        .filter_map(|(path, mask)| Some((path.member_of(map)?.to_owned(), mask.clone())))
         .collect()
 }

@@ -55,23 +55,24 @@ impl Credentials for DieselTx {
             .order(page.field(credentials::id))
             .limit(limit)
             .select(page.field(credentials::id));
+        // For each connection apart: a list has many columns, and the way around costs on each.
         let rows = match created_by {
             None => self.run(|connection| {
-                credentials::table
+                each!(connection, inner => credentials::table
                     .left_join(credential_secrets::table)
                     .filter(credentials::id.eq_any(ids))
                     .order((credentials::id, credential_secrets::field))
                     .select(Row::as_select())
-                    .load(connection)
+                    .load(inner))
             }),
             Some(user) => self.run(|connection| {
                 let ids = ids.filter(page.field(credentials::created_by).eq(user.to_string()));
-                credentials::table
+                each!(connection, inner => credentials::table
                     .left_join(credential_secrets::table)
                     .filter(credentials::id.eq_any(ids))
                     .order((credentials::id, credential_secrets::field))
                     .select(Row::as_select())
-                    .load(connection)
+                    .load(inner))
             }),
         }?;
         collect(rows)
@@ -129,7 +130,7 @@ struct NewCredential<'a> {
     name: &'a str,
     credential_type: &'a str,
     created_by: String,
-    open_fields: String,
+    open_fields: &'a str,
     created_at: i64,
     updated_at: i64,
     version: i64,
@@ -237,7 +238,7 @@ impl TryFrom<CredentialRow> for Signed<Credential> {
                 "credentials.credential_type",
             )?,
             created_by: stored::id(&row.created_by, "credentials.created_by")?,
-            open_fields: OpenFields::from_stored(&row.open_fields)
+            open_fields: OpenFields::from_stored(row.open_fields)
                 .map_err(|error| StoreError::corrupt("credentials.open_fields", error))?,
             created_at: Timestamp(row.created_at),
             updated_at: Timestamp(row.updated_at),
