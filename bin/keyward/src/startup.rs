@@ -1,3 +1,7 @@
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::Path;
+
 use keyward_store_diesel::DatabaseUrl;
 
 use crate::doctor;
@@ -21,6 +25,9 @@ pub(crate) fn prepare(settings: &Settings) -> Result<Prepared, Failure> {
     }
     let database = settings.database_url().map_err(Failure::configuration)?;
     let keys = KeyMaterial::obtain(settings, &database, &mut std::io::stderr())?;
+    if settings.mode == Mode::Development && settings.database_url.is_none() {
+        create_data_dir(&settings.data_dir)?;
+    }
     tracing::info!(
         database = database.label(),
         field_encryption_key = %keys.fields_origin,
@@ -28,4 +35,18 @@ pub(crate) fn prepare(settings: &Settings) -> Result<Prepared, Failure> {
         "keys and database are known"
     );
     Ok(Prepared { keys, database })
+}
+
+/// With keys from elsewhere nothing has made the directory of the default database yet.
+fn create_data_dir(path: &Path) -> Result<(), Failure> {
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .map_err(|error| {
+            Failure::configuration(format!(
+                "cannot create the directory {}: {error}; choose another with DATA_DIR",
+                path.display()
+            ))
+        })
 }

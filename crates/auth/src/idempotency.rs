@@ -13,7 +13,10 @@ pub struct IdempotencyKey(String);
 impl IdempotencyKey {
     /// Reads the value of the header.
     pub fn parse(text: &str) -> Result<Self, MalformedIdempotencyKey> {
-        let fits = (1..=255).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic());
+        // It is stored as it is, so an API key that was put here by mistake is refused.
+        let fits = (1..=255).contains(&text.len())
+            && text.bytes().all(|b| b.is_ascii_graphic())
+            && !text.contains("kw_");
         fits.then(|| Self(text.to_owned()))
             .ok_or(MalformedIdempotencyKey)
     }
@@ -27,7 +30,7 @@ impl IdempotencyKey {
 
 /// The text cannot name an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("an idempotency key has 1 to 255 printable ASCII characters without spaces")]
+#[error("expected 1 to 255 printable ASCII characters without spaces, and no API key")]
 pub struct MalformedIdempotencyKey;
 
 /// An attempt: its name, and a fingerprint of what it asks for.

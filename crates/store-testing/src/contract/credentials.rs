@@ -349,7 +349,7 @@ fn open_fields(value: &str) -> OpenFields {
     let value: String = value.chars().flat_map(char::escape_unicode).collect();
     // Rust writes \u{e9} where JSON has \u00e9; what matters is that quotes are harmless.
     let value = value.replace('\\', "/");
-    OpenFields::from_stored(&format!(
+    OpenFields::from_stored(format!(
         "{{\"provider\":\"{value}\",\"region\":\"e\u{301}🗝\"}}"
     ))
     .unwrap_or_else(|error| panic!("an object of strings is refused: {error}"))

@@ -1,0 +1,19 @@
+//! What somebody does with Keyward, from an empty folder on, with the real binary.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "clippy knows test functions, but not what they share"
+)]
+
+#[path = "../running/mod.rs"]
+mod running;
+
+mod commands;
+mod production;
+mod revocation;
+mod stop;
+mod story;
+mod two_nodes;

@@ -1,0 +1,136 @@
+//! Two servers on one PostgreSQL database behave as one.
+
+use std::sync::Barrier;
+use std::thread;
+
+use serde_json::{Value, json};
+
+use crate::running::{Answer, Client, Home, Server};
+
+struct Nodes {
+    servers: [Server; 2],
+    admin: String,
+    // Dropped last.
+    homes: [Home; 2],
+}
+
+impl Nodes {
+    /// Both start at once, on an empty database.
+    fn start() -> Option<Self> {
+        let home = Home::on_postgres()?.with_keys();
+        let homes = [home.another_node(), home];
+        let [one, other] = &homes;
+        let servers = thread::scope(|scope| {
+            let other = scope.spawn(|| other.start());
+            [one.start(), other.join().unwrap()]
+        });
+        let printed: Vec<_> = servers
+            .iter()
+            .filter(|server| server.stdout().contains("API key"))
+            .collect();
+        assert_eq!(printed.len(), 1, "one of both makes the administrator");
+        let admin = printed[0].printed("API key");
+        Some(Self {
+            servers,
+            admin,
+            homes,
+        })
+    }
+
+    fn clients(&self, key: &str) -> [Client; 2] {
+        [self.servers[0].client(key), self.servers[1].client(key)]
+    }
+
+    /// Asks both at the same moment.
+    fn at_once(&self, ask: impl Fn(&Client) -> Answer + Sync) -> [Answer; 2] {
+        let start = Barrier::new(2);
+        let [one, other] = self.clients(&self.admin);
+        let ask = |client: &Client| {
+            start.wait();
+            ask(client)
+        };
+        thread::scope(|scope| {
+            let other = scope.spawn(|| ask(&other));
+            [ask(&one), other.join().unwrap()]
+        })
+    }
+}
+
+#[test]
+fn a_key_that_one_node_revokes_fails_on_the_other_at_once() {
+    let Some(nodes) = Nodes::start() else { return };
+    let [one, other] = nodes.clients(&nodes.admin);
+    for (revoking, serving) in [(&one, &other), (&other, &one)] {
+        for round in 0..5 {
+            let (id, key) = revoking.new_key(&format!("round {round}"));
+            let caller = serving.with_key(&key);
+            caller.get("/api/v1/auth/me").expect(200);
+            revoking
+                .delete(&format!("/api/v1/users/me/keys/{id}"))
+                .expect(204);
+            caller.get("/api/v1/auth/me").expect(401);
+        }
+    }
+}
+
+#[test]
+fn one_attempt_on_both_nodes_makes_one_credential() {
+    let Some(nodes) = Nodes::start() else { return };
+    let body = |name: &str| {
+        json!({ "name": name, "credential_type": "generic", "detail": { "token": "a-secret" } })
+            .to_string()
+    };
+    let create = |client: &Client, round: usize, name: &str| {
+        let attempt = format!("attempt-{round}");
+        let headers = [("Idempotency-Key", attempt.as_str())];
+        client.send("POST", "/api/v1/credentials", &headers, Some(&body(name)))
+    };
+    let rounds = 10;
+    for round in 0..rounds {
+        let [one, other] = nodes.at_once(|client| create(client, round, "same"));
+        assert_eq!(one.expect(201), other.expect(201));
+    }
+    let [one, other] = nodes.clients(&nodes.admin);
+    let ids = |client: &Client| -> Vec<Value> {
+        let all = client.all("/api/v1/credentials");
+        all.into_iter().map(|kept| kept["id"].clone()).collect()
+    };
+    assert_eq!(ids(&one).len(), rounds);
+    assert_eq!(ids(&one), ids(&other));
+
+    let reused = create(&other, 0, "another body");
+    assert_eq!(reused.expect(409)["type"], "/problems/idempotency-conflict");
+}
+
+#[test]
+fn what_one_node_writes_the_other_reads_and_opens() {
+    let Some(nodes) = Nodes::start() else { return };
+    let [one, other] = nodes.clients(&nodes.admin);
+    let id = one.keep("shared", "generic", &json!({ "token": "first" }));
+    assert_eq!(other.access(&id).expect(200)["fields"]["token"], "first");
+    let path = format!("/api/v1/credentials/{id}");
+    other
+        .patch(&path, &json!({ "detail": { "token": "second" } }))
+        .expect(200);
+    assert_eq!(one.access(&id).expect(200)["fields"]["token"], "second");
+    one.delete(&path).expect(204);
+    other.get(&path).expect(404);
+}
+
+#[test]
+fn changes_on_both_nodes_at_once_form_one_audit_chain() {
+    let Some(nodes) = Nodes::start() else { return };
+    for round in 0..10 {
+        let body = json!({ "name": format!("key {round}") });
+        for answer in nodes.at_once(|client| client.post("/api/v1/users/me/keys", &body)) {
+            answer.expect(201);
+        }
+    }
+    let verified = nodes.homes[0].run(&["audit", "verify"]);
+    assert_eq!(verified.code, 0, "{verified:?}");
+    let events = nodes.clients(&nodes.admin)[0].all("/api/v1/audit");
+    let made = events
+        .iter()
+        .filter(|event| event["action"] == "api_key.create");
+    assert!(made.count() >= 20, "{events:?}");
+}
