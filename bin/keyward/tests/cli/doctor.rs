@@ -13,6 +13,11 @@ fn sound() -> Sandbox {
     sandbox
 }
 
+/// What a sound installation ends with: where the tests themselves run in /tmp, `database.place` warns.
+fn sound_exit() -> i32 {
+    i32::from(env!("CARGO_TARGET_TMPDIR").starts_with("/tmp"))
+}
+
 fn json(sandbox: &Sandbox, format: &str) -> (i32, Value) {
     let ran = sandbox.run(&["doctor", "--format", format]);
     let value = serde_json::from_str(&ran.stdout).unwrap_or_else(|_| panic!("{ran:?}"));
@@ -28,9 +33,10 @@ fn outcome<'a>(report: &'a Value, id: &str) -> &'a str {
 #[test]
 fn a_sound_installation_ends_with_0() {
     let (code, report) = json(&sound(), "json");
-    assert_eq!(code, 0, "{report:#}");
+    assert_eq!(code, sound_exit(), "{report:#}");
     assert_eq!(report["environment"], "production");
-    assert_eq!((&report["fail"], &report["warn"]), (&0.into(), &0.into()));
+    let warnings = sound_exit().into();
+    assert_eq!((&report["fail"], &report["warn"]), (&0.into(), &warnings));
 }
 
 #[test]
@@ -83,7 +89,7 @@ fn a_key_file_that_others_can_read_is_found() {
 
     fs::set_permissions(&key, Permissions::from_mode(0o600)).unwrap();
     let (code, report) = json(&sandbox, "json");
-    assert_eq!(code, 0, "{report:#}");
+    assert_eq!(code, sound_exit(), "{report:#}");
     assert_eq!(outcome(&report, "keys.file-modes"), "pass");
 }
 
@@ -103,12 +109,13 @@ fn a_data_directory_that_others_can_enter_is_found() {
 
 #[test]
 fn a_password_in_the_database_url_is_never_shown() {
-    let url = "postgres://someone:MARKER@localhost/keyward";
+    // Nothing listens there, so that no server's answer gets into the output.
+    let url = "postgres://someone:MARKER@localhost:1/keyward";
     let sandbox = Sandbox::production().set("DATABASE_URL", url);
     for format in ["table", "json", "sarif"] {
         let ran = sandbox.run(&["doctor", "--format", format]);
         assert!(
-            ran.stdout.contains("postgres://localhost/keyward"),
+            ran.stdout.contains("postgres://localhost:1/keyward"),
             "{ran:?}"
         );
         assert!(
@@ -173,7 +180,7 @@ fn sarif_has_a_rule_for_each_result() {
     }
     let failed: Vec<_> = results
         .iter()
-        .filter(|result| result["kind"] == "fail")
+        .filter(|result| result["level"] == "error")
         .collect();
     assert_eq!(failed.len(), 1);
     assert_eq!(
