@@ -157,13 +157,8 @@ pub enum SecretKeyError {
 /// derive by then.
 struct RingKey {
     id: KeyId,
-    api_key: hmac::Key,
-    api_key_row: hmac::Key,
-    user_row: hmac::Key,
-    credential_row: hmac::Key,
-    audit_event: hmac::Key,
-    audit_head: hmac::Key,
-    idempotent_request: hmac::Key,
+    /// In the order of [`MacPurpose::ALL`].
+    purposes: [hmac::Key; MacPurpose::ALL.len()],
 }
 
 impl RingKey {
@@ -171,13 +166,7 @@ impl RingKey {
         let prk = derive::extract(secret.as_bytes());
         Self {
             id: KeyId::of(&prk),
-            api_key: purpose_key(&prk, MacPurpose::ApiKey),
-            api_key_row: purpose_key(&prk, MacPurpose::ApiKeyRow),
-            user_row: purpose_key(&prk, MacPurpose::UserRow),
-            credential_row: purpose_key(&prk, MacPurpose::CredentialRow),
-            audit_event: purpose_key(&prk, MacPurpose::AuditEvent),
-            audit_head: purpose_key(&prk, MacPurpose::AuditHead),
-            idempotent_request: purpose_key(&prk, MacPurpose::IdempotentRequest),
+            purposes: MacPurpose::ALL.map(|purpose| purpose_key(&prk, purpose)),
         }
     }
 
@@ -189,16 +178,12 @@ impl RingKey {
         bytes
     }
 
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "MacPurpose::ALL has every purpose at its own place"
+    )]
     fn key(&self, purpose: MacPurpose) -> &hmac::Key {
-        match purpose {
-            MacPurpose::ApiKey => &self.api_key,
-            MacPurpose::ApiKeyRow => &self.api_key_row,
-            MacPurpose::UserRow => &self.user_row,
-            MacPurpose::CredentialRow => &self.credential_row,
-            MacPurpose::AuditEvent => &self.audit_event,
-            MacPurpose::AuditHead => &self.audit_head,
-            MacPurpose::IdempotentRequest => &self.idempotent_request,
-        }
+        &self.purposes[purpose as usize]
     }
 }
 
@@ -215,16 +200,6 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
-
-    const PURPOSES: [MacPurpose; 7] = [
-        MacPurpose::ApiKey,
-        MacPurpose::ApiKeyRow,
-        MacPurpose::UserRow,
-        MacPurpose::CredentialRow,
-        MacPurpose::AuditEvent,
-        MacPurpose::AuditHead,
-        MacPurpose::IdempotentRequest,
-    ];
 
     #[test]
     fn a_mac_is_verified_for_its_purpose_and_parts_only() {
@@ -243,7 +218,7 @@ mod tests {
         for parts in other_parts {
             assert!(!ring.verify(MacPurpose::UserRow, parts, &mac), "{parts:?}");
         }
-        for purpose in PURPOSES {
+        for purpose in MacPurpose::ALL {
             let fits = ring.verify(purpose, &[b"ab", b"c"], &mac);
             assert_eq!(fits, purpose == MacPurpose::UserRow, "{purpose:?}");
         }
@@ -252,11 +227,11 @@ mod tests {
     #[test]
     fn every_purpose_has_its_own_key() {
         let ring = MacRing::parse(MacRing::generate_secret().expose()).unwrap();
-        let macs: HashSet<_> = PURPOSES
+        let macs: HashSet<_> = MacPurpose::ALL
             .map(|purpose| *ring.mac(purpose, &[]).as_bytes())
             .into_iter()
             .collect();
-        assert_eq!(macs.len(), PURPOSES.len());
+        assert_eq!(macs.len(), MacPurpose::ALL.len());
     }
 
     #[test]
