@@ -1,12 +1,10 @@
 use std::fmt;
 
-use zeroize::Zeroizing;
-
 use crate::api_key_id::ApiKeyId;
-use crate::base62;
 use crate::mac::Mac;
 use crate::mac_purpose::MacPurpose;
 use crate::secret_key::MacRing;
+use crate::tagged_secret::TaggedSecret;
 
 /// A bearer key as its owner sees it, shown once at creation and never stored:
 /// `kw_<kind>_<id><secret><checksum>`.
@@ -16,8 +14,7 @@ use crate::secret_key::MacRing;
 /// accident.
 pub struct ApiKey {
     kind: ApiKeyKind,
-    id: ApiKeyId,
-    text: Zeroizing<String>,
+    tagged: TaggedSecret,
 }
 
 impl ApiKey {
@@ -27,22 +24,10 @@ impl ApiKey {
     ///
     /// If the operating system has no randomness, see [`random_bytes`](crate::random_bytes).
     #[must_use]
-    #[expect(
-        clippy::expect_used,
-        reason = "a test makes thousands of keys and reads each"
-    )]
     pub fn generate(kind: ApiKeyKind) -> Self {
-        // All space at once: a string that grows leaves its old bytes behind.
-        let mut text = Zeroizing::new(String::with_capacity(kind.prefix().len() + TAIL_LENGTH));
-        text.push_str(kind.prefix());
-        base62::push_random(&mut text, ApiKeyId::LENGTH + SECRET_LENGTH);
-        let checksum = crc32fast::hash(text.as_bytes());
-        text.extend(base62::digits(checksum));
-        let id = Fields::split(&text).map(|fields| fields.id);
         Self {
             kind,
-            id: id.expect("what was just put together comes apart"),
-            text,
+            tagged: TaggedSecret::generate(kind.prefix()),
         }
     }
 
@@ -50,16 +35,13 @@ impl ApiKey {
     ///
     /// The checksum tells a mistyped key from an unknown one before any store is asked.
     pub fn parse(text: &str) -> Result<Self, MalformedKey> {
-        let fields = Fields::split(text).ok_or(MalformedKey)?;
-        let checksum = base62::digits(crc32fast::hash(fields.checked.as_bytes()));
-        if !fields.checksum.chars().eq(checksum) {
-            return Err(MalformedKey);
-        }
-        Ok(Self {
-            kind: fields.kind,
-            id: fields.id,
-            text: Zeroizing::new(text.to_owned()),
-        })
+        ApiKeyKind::ALL
+            .into_iter()
+            .find_map(|kind| {
+                let tagged = TaggedSecret::parse(kind.prefix(), text)?;
+                Some(Self { kind, tagged })
+            })
+            .ok_or(MalformedKey)
     }
 
     /// Who the key is for.
@@ -71,13 +53,13 @@ impl ApiKey {
     /// The public id.
     #[must_use]
     pub fn id(&self) -> ApiKeyId {
-        self.id
+        ApiKeyId(*self.tagged.id())
     }
 
     /// The key itself, for the one response that hands it to its owner.
     #[must_use]
     pub fn expose(&self) -> &str {
-        &self.text
+        self.tagged.expose()
     }
 
     /// What to store, and to compare with later by [`matches`](Self::matches).
@@ -97,24 +79,15 @@ impl ApiKey {
     fn mac_parts(&self) -> [&[u8]; 3] {
         [
             self.kind.as_str().as_bytes(),
-            self.id.as_str().as_bytes(),
-            self.secret(),
+            self.tagged.id().as_str().as_bytes(),
+            self.tagged.secret(),
         ]
-    }
-
-    #[expect(
-        clippy::indexing_slicing,
-        reason = "both constructors check the length"
-    )]
-    fn secret(&self) -> &[u8] {
-        let start = self.kind.prefix().len() + ApiKeyId::LENGTH;
-        &self.text.as_bytes()[start..start + SECRET_LENGTH]
     }
 }
 
 impl fmt::Debug for ApiKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "ApiKey({}{}..)", self.kind.prefix(), self.id)
+        write!(f, "ApiKey({}{}..)", self.kind.prefix(), self.id())
     }
 }
 
@@ -159,43 +132,10 @@ impl ApiKeyKind {
     }
 }
 
-/// The text is not an API key of this service, or was mistyped.
+/// The text is no API key or login ticket of this service, or was mistyped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("malformed API key")]
+#[error("malformed key")]
 pub struct MalformedKey;
-
-/// A key of the right shape. The checksum is not yet compared.
-struct Fields<'a> {
-    kind: ApiKeyKind,
-    id: ApiKeyId,
-    /// Everything before the checksum.
-    checked: &'a str,
-    checksum: &'a str,
-}
-
-impl<'a> Fields<'a> {
-    fn split(text: &'a str) -> Option<Self> {
-        let (kind, tail) = ApiKeyKind::ALL
-            .into_iter()
-            .find_map(|kind| Some((kind, text.strip_prefix(kind.prefix())?)))?;
-        if tail.len() != TAIL_LENGTH || !base62::is_base62(tail) {
-            return None;
-        }
-        let (id, _) = tail.split_at_checked(ApiKeyId::LENGTH)?;
-        let (checked, checksum) = text.split_at_checked(text.len() - CHECKSUM_LENGTH)?;
-        Some(Self {
-            kind,
-            id: ApiKeyId::parse(id)?,
-            checked,
-            checksum,
-        })
-    }
-}
-
-/// 43 of 62 characters hold 256 bits.
-const SECRET_LENGTH: usize = 43;
-const CHECKSUM_LENGTH: usize = 6;
-const TAIL_LENGTH: usize = ApiKeyId::LENGTH + SECRET_LENGTH + CHECKSUM_LENGTH;
 
 #[cfg(test)]
 mod tests {
@@ -279,7 +219,7 @@ mod tests {
             .map(|_| ApiKey::generate(ApiKeyKind::User))
             .collect();
         let ids: HashSet<_> = keys.iter().map(ApiKey::id).collect();
-        let secrets: HashSet<_> = keys.iter().map(ApiKey::secret).collect();
+        let secrets: HashSet<_> = keys.iter().map(|key| key.tagged.secret()).collect();
         assert_eq!(ids.len(), keys.len());
         assert_eq!(secrets.len(), keys.len());
         for key in &keys {
@@ -304,7 +244,7 @@ mod tests {
         let ring = MacRing::parse(MacRing::generate_secret().expose()).unwrap();
         let key = ApiKey::generate(ApiKeyKind::User);
         let mac = key.mac(&ring);
-        let (id, secret) = (key.id(), key.secret());
+        let (id, secret) = (key.id(), key.tagged.secret());
         let fits = |kind: &str, id: &str, secret: &[u8]| {
             ring.verify(
                 MacPurpose::ApiKey,
