@@ -50,14 +50,21 @@ mod password_hash;
 mod passwords;
 mod placeholder;
 mod plain_fernet;
+mod provisioning_uri;
 mod public_id;
+#[cfg(feature = "qr")]
+mod qr;
 mod random;
+mod recovery_code;
 mod secret;
 mod secret_key;
 mod signed;
 mod tagged_secret;
 mod ticket_id;
 mod token;
+mod totp_code;
+mod totp_secret;
+mod totp_step;
 
 pub use api_key::{ApiKey, ApiKeyKind, MalformedKey};
 pub use api_key_id::ApiKeyId;
@@ -73,8 +80,15 @@ pub use password::{Password, PasswordError, TooLong};
 pub use password_hash::PasswordHash;
 pub use passwords::{Passwords, Verdict};
 pub use plain_fernet::{PlainFernet, PlainFernetError};
+pub use provisioning_uri::ProvisioningUri;
+#[cfg(feature = "qr")]
+pub use qr::QrError;
 pub use random::random_bytes;
+pub use recovery_code::RecoveryCode;
 pub use secret::SecretText;
 pub use secret_key::{MacRing, SecretKeyError};
 pub use signed::{ForgedRow, Signable, Signed};
 pub use ticket_id::TicketId;
+pub use totp_code::{MalformedCode, TotpCode};
+pub use totp_secret::{MalformedTotpSecret, TotpSecret};
+pub use totp_step::TotpStep;
