@@ -7,7 +7,6 @@ mod exit;
 mod key_check;
 mod keys;
 mod logging;
-mod network;
 mod private_path;
 mod settings;
 mod startup;

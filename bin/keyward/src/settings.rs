@@ -18,10 +18,10 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use keyward_crypto::SecretText;
+use keyward_http::Network;
 use keyward_store_diesel::{DatabaseUrl, DatabaseUrlError};
 
 use crate::logging;
-use crate::network::Network;
 
 use self::environment::Environment;
 use self::layers::{Given, Layers};
@@ -168,9 +168,7 @@ impl Settings {
                 allow_all: allow_all.boolean()?,
                 origins: list(origins, web_origin::parse)?,
             },
-            trusted_proxies: list(proxies, |text| {
-                text.parse().map_err(|error| format!("{error}"))
-            })?,
+            trusted_proxies: list(proxies, parse_proxies)?,
             credential_scope: scope.parsed(CredentialScope::parse)?,
             log: LogSettings {
                 format: format.parsed(LogFormat::parse)?,
@@ -229,6 +227,18 @@ impl LogFormat {
 fn parse_bind(text: &str) -> Result<SocketAddr, String> {
     text.parse()
         .map_err(|_| "write an IP address and a port, such as 127.0.0.1:8080".to_owned())
+}
+
+fn parse_proxies(text: &str) -> Result<Network, String> {
+    let network: Network = text.parse().map_err(|error| format!("{error}"))?;
+    if network.is_too_wide() {
+        return Err(
+            "the range is so wide that nearly anybody could pretend any address; \
+                    name the addresses of your proxies only"
+                .to_owned(),
+        );
+    }
+    Ok(network)
 }
 
 fn list<T>(

@@ -1,3 +1,4 @@
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use actix_web::http::Method;
@@ -10,13 +11,14 @@ use crate::call::Call;
 use crate::edge::RequestId;
 use crate::endpoint::{Endpoint, Run};
 use crate::services::{ApiStore, Services};
-use crate::{Problem, body, docs, health, routes};
+use crate::{Problem, Source, TrustedProxies, body, docs, health, routes};
 
 /// The whole API over one store. Clones share it.
 pub struct Api<S> {
     services: Arc<Services<S>>,
     endpoints: Arc<Vec<Endpoint<S>>>,
     document: Arc<utoipa::openapi::OpenApi>,
+    proxies: Arc<TrustedProxies>,
 }
 
 impl<S> Clone for Api<S> {
@@ -25,6 +27,7 @@ impl<S> Clone for Api<S> {
             services: Arc::clone(&self.services),
             endpoints: Arc::clone(&self.endpoints),
             document: Arc::clone(&self.document),
+            proxies: Arc::clone(&self.proxies),
         }
     }
 }
@@ -43,6 +46,16 @@ impl<S: ApiStore> Api<S> {
             services: Arc::new(services),
             endpoints: Arc::new(endpoints),
             document: Arc::new(document),
+            proxies: Arc::default(),
+        }
+    }
+
+    /// Takes these proxies' word for where requests come from. Without it, nobody's is taken.
+    #[must_use]
+    pub fn trusting(self, proxies: TrustedProxies) -> Self {
+        Self {
+            proxies: Arc::new(proxies),
+            ..self
         }
     }
 
@@ -76,11 +89,13 @@ impl<S: ApiStore> Api<S> {
         let mut methods = Vec::new();
         for endpoint in self.endpoints.iter().filter(|known| known.path == path) {
             let (services, run) = (Arc::clone(&self.services), Arc::clone(&endpoint.run));
+            let proxies = Arc::clone(&self.proxies);
             methods.push(endpoint.method.to_string());
             resource = resource.route(web::method(endpoint.method.clone()).to(
                 move |request: HttpRequest, payload: web::Payload| {
                     let (services, run) = (Arc::clone(&services), Arc::clone(&run));
-                    async move { answer(&request, payload, services, run).await }
+                    let source = source(&request, &proxies);
+                    async move { answer(&request, payload, source, services, run).await }
                 },
             ));
         }
@@ -107,6 +122,7 @@ pub fn openapi<S: ApiStore>() -> utoipa::openapi::OpenApi {
 async fn answer<S: ApiStore>(
     request: &HttpRequest,
     payload: web::Payload,
+    source: Source,
     services: Arc<Services<S>>,
     run: Arc<Run<S>>,
 ) -> Result<HttpResponse, Problem> {
@@ -116,14 +132,28 @@ async fn answer<S: ApiStore>(
         Method::GET => Zeroizing::default(),
         _ => body::read(request, payload).await?,
     };
-    let call = call(request, key, body)?;
+    let call = call(request, source, key, body)?;
     match web::block(move || run(&services, call)).await {
         Ok(outcome) => outcome.map(crate::answer::Reply::send),
         Err(_panicked) => Err(Problem::internal()),
     }
 }
 
-fn call(request: &HttpRequest, key: ApiKey, body: Zeroizing<Vec<u8>>) -> Result<Call, Problem> {
+fn source(request: &HttpRequest, proxies: &TrustedProxies) -> Source {
+    // Only tests and local sockets have no peer.
+    let peer = request.peer_addr().map(|peer| peer.ip());
+    proxies.source(
+        peer.unwrap_or(Ipv4Addr::UNSPECIFIED.into()),
+        request.headers(),
+    )
+}
+
+fn call(
+    request: &HttpRequest,
+    source: Source,
+    key: ApiKey,
+    body: Zeroizing<Vec<u8>>,
+) -> Result<Call, Problem> {
     let parameters = request.match_info().iter();
     let mut names = request.headers().get_all(IDEMPOTENCY_KEY);
     let idempotency_key = match (names.next(), names.next()) {
@@ -148,6 +178,7 @@ fn call(request: &HttpRequest, key: ApiKey, body: Zeroizing<Vec<u8>>) -> Result<
             .extensions()
             .get::<RequestId>()
             .map(|id| id.as_str().to_owned()),
+        source,
     })
 }
 

@@ -2,7 +2,7 @@ use keyward_auth::{Idempotency, IdempotencyKey};
 use keyward_crypto::{ApiKey, MacRing};
 use zeroize::Zeroizing;
 
-use crate::Problem;
+use crate::{Problem, Source};
 
 /// A request whose key is well-formed but not checked yet, with everything that a handler may
 /// read, so that the rest happens on the blocking pool in one go.
@@ -16,6 +16,7 @@ pub(crate) struct Call {
     pub(crate) body: Zeroizing<Vec<u8>>,
     pub(crate) idempotency_key: Option<String>,
     pub(crate) request_id: Option<String>,
+    pub(crate) source: Source,
 }
 
 impl Call {

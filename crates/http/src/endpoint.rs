@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use actix_web::http::Method;
-use keyward_auth::{Permit, RequiredScope, Scope};
+use keyward_auth::{MissingScope, Permit, RequiredScope, Scope};
 
 use crate::Problem;
 use crate::answer::{Answer, Reply};
@@ -47,10 +47,23 @@ impl<S: ApiStore> Endpoint<S> {
             run: Arc::new(move |services, call| {
                 let mut principal = services.authenticate.principal(&call.key)?;
                 principal.request.clone_from(&call.request_id);
-                let permit = principal.permit::<Needed>()?;
+                let permit = principal
+                    .permit::<Needed>()
+                    .inspect_err(|missing| log_refusal(missing, &call))?;
                 let input = In::read(&call, &services.macs)?;
                 handler(services, &permit, input)?.reply()
             }),
         }
     }
+}
+
+/// Tells an operator which key a client should have been given more with.
+fn log_refusal(MissingScope(scope): &MissingScope, call: &Call) {
+    tracing::info!(
+        key = %call.key.id(),
+        %scope,
+        source = %call.source,
+        request_id = call.request_id.as_deref().unwrap_or_default(),
+        "refused: the key lacks the scope"
+    );
 }

@@ -25,6 +25,7 @@ mod answer;
 mod api;
 mod body;
 mod call;
+mod client_address;
 mod docs;
 mod edge;
 mod endpoint;
@@ -36,6 +37,7 @@ mod routes;
 mod services;
 
 pub use api::{Api, openapi};
+pub use client_address::{Network, NetworkError, Source, TrustedProxies};
 pub use edge::edge;
 pub use problem::Problem;
 pub use services::Services;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use actix_web::middleware::{Condition, from_fn};
 use actix_web::{App, HttpServer};
 use keyward_auth::LastUsed;
-use keyward_http::{Api, edge};
+use keyward_http::{Api, TrustedProxies, edge};
 use keyward_store_diesel::DieselStore;
 
 use crate::commands::init;
@@ -32,7 +32,8 @@ pub(crate) fn serve(settings: &Settings) -> Result<Exit, Failure> {
     })?;
     let address = listener.local_addr().map_err(Failure::unavailable)?;
     let last_used = Arc::new(LastUsed::default());
-    let api = Api::new(installation.services(&last_used));
+    let proxies: TrustedProxies = settings.trusted_proxies.iter().copied().collect();
+    let api = Api::new(installation.services(&last_used)).trusting(proxies);
     let flusher = Flusher::start(last_used, installation.store.clone());
     tracing::info!(%address, mode = %settings.mode, "serving");
     eprintln!("keyward: serving on http://{address} (API documentation at http://{address}/docs/)");

@@ -166,6 +166,17 @@ fn lists_are_texts_with_commas_or_toml_lists() {
 }
 
 #[test]
+fn proxies_that_are_nearly_everyone_are_refused() {
+    for range in ["0.0.0.0/0", "0.0.0.0/1", "10.0.0.0/7", "::/0", "2000::/3"] {
+        let proxies = format!("192.0.2.1,{range}");
+        let error = World::of(&[("TRUSTED_PROXIES", &proxies)]).error();
+        assert!(error.contains(range) && error.contains("wide"), "{error}");
+    }
+    let narrow = World::of(&[("TRUSTED_PROXIES", "10.0.0.0/8,fd00::/16")]);
+    assert_eq!(narrow.load().unwrap().trusted_proxies.len(), 2);
+}
+
+#[test]
 fn a_value_out_of_its_range_is_refused() {
     for (variable, value) in [
         ("KEYWARD_ENV", "prod"),

@@ -192,6 +192,14 @@ fn an_unknown_setting_stops_the_start() {
 }
 
 #[test]
+fn proxies_that_are_nearly_everyone_stop_the_start() {
+    for range in ["0.0.0.0/0", "8.0.0.0/7", "::/0"] {
+        let sandbox = Sandbox::production().set("TRUSTED_PROXIES", range);
+        refuses(&sandbox, &["TRUSTED_PROXIES", range, "your proxies only"]);
+    }
+}
+
+#[test]
 fn a_boolean_that_is_none_stops_the_start() {
     for variable in ["DEBUG", "CORS_ALLOW_ALL_ORIGINS"] {
         let sandbox = Sandbox::production().set(variable, "maybe");
@@ -230,7 +238,6 @@ fn what_is_unsafe_in_production_stops_the_start() {
         ("CORS_ORIGINS", "https://a.example,*", "service.cors-closed"),
         ("BIND", "0.0.0.0:8080", "service.https"),
         ("BIND", "[::]:8080", "service.https"),
-        ("TRUSTED_PROXIES", "0.0.0.0/0", "service.trusted-proxies"),
         ("DATABASE_URL", "mysql://MARKER:MARKER@h/d", "database.url"),
         (
             "DATABASE_URL",

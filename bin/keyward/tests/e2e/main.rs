@@ -13,6 +13,7 @@ mod running;
 
 mod commands;
 mod production;
+mod proxies;
 mod revocation;
 mod stop;
 mod story;

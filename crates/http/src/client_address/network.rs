@@ -2,9 +2,9 @@ use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 
-/// A range of addresses, written `192.0.2.0/24`, or one address.
+/// A range of addresses, written `192.0.2.0/24` or `2001:db8::/32`, or one address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Network {
+pub struct Network {
     address: IpAddr,
     prefix: u8,
 }
@@ -12,8 +12,8 @@ pub(crate) struct Network {
 impl Network {
     /// Whether `address` is in the range. An IPv4 address counts as such, also in its IPv6 form
     /// (`::ffff:192.0.2.1`), in which a socket for both shows it.
-    #[cfg_attr(not(test), expect(dead_code, reason = "asked by the HTTP wiring"))]
-    pub(crate) fn contains(&self, address: IpAddr) -> bool {
+    #[must_use]
+    pub fn contains(&self, address: IpAddr) -> bool {
         match (self.address, address.to_canonical()) {
             (IpAddr::V4(first), IpAddr::V4(address)) => {
                 let differing = first.to_bits() ^ address.to_bits();
@@ -33,9 +33,16 @@ impl Network {
         }
     }
 
-    /// How many leading bits the addresses of the range share.
-    pub(crate) fn prefix(&self) -> u8 {
-        self.prefix
+    /// Whether the range is too wide to name proxies by: an IPv4 prefix shorter than 8, which is
+    /// more than any one network has, or an IPv6 prefix shorter than 16.
+    ///
+    /// Who trusts so many lets nearly anybody pretend any address.
+    #[must_use]
+    pub fn is_too_wide(&self) -> bool {
+        match self.address {
+            IpAddr::V4(_) => self.prefix < 8,
+            IpAddr::V6(_) => self.prefix < 16,
+        }
     }
 }
 
@@ -56,6 +63,9 @@ impl FromStr for Network {
         if prefix > bits {
             return Err(NetworkError::Malformed);
         }
+        if is_mapped(address) {
+            return Err(NetworkError::Mapped);
+        }
         if has_bits_after(address, prefix) {
             return Err(NetworkError::HostBits);
         }
@@ -71,12 +81,21 @@ impl fmt::Display for Network {
 
 /// Why a text is no range of addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum NetworkError {
+#[non_exhaustive]
+pub enum NetworkError {
+    /// It is no address, or the prefix is longer than one.
     #[error("not an IP address, nor a range such as 10.0.0.0/8")]
     Malformed,
     /// Most often somebody took the wrong prefix, and means less than the range would cover.
     #[error("the address has bits set after the prefix; write the first address of the range")]
     HostBits,
+    /// Addresses count as IPv4 in either form, so the range would hold none.
+    #[error("write IPv4 addresses as such, not in their IPv6 form")]
+    Mapped,
+}
+
+fn is_mapped(address: IpAddr) -> bool {
+    matches!(address, IpAddr::V6(address) if address.to_ipv4_mapped().is_some())
 }
 
 fn has_bits_after(address: IpAddr, prefix: u8) -> bool {
@@ -150,6 +169,37 @@ mod tests {
                 Err(NetworkError::Malformed),
                 "{text}"
             );
+        }
+    }
+
+    #[test]
+    fn the_ipv6_form_of_ipv4_is_refused() {
+        for text in [
+            "::ffff:0.0.0.0/96",
+            "::ffff:10.0.0.1",
+            "::ffff:10.0.0.0/104",
+        ] {
+            assert_eq!(text.parse::<Network>(), Err(NetworkError::Mapped), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_range_of_nearly_everyone_is_too_wide() {
+        for (text, expected) in [
+            ("0.0.0.0/0", true),
+            ("128.0.0.0/1", true),
+            ("10.0.0.0/7", true),
+            ("10.0.0.0/8", false),
+            ("10.0.0.1", false),
+            ("::/0", true),
+            ("2000::/3", true),
+            ("fc00::/7", true),
+            ("fd00::/16", false),
+            ("2001:db8::/32", false),
+            ("::1", false),
+        ] {
+            let range: Network = text.parse().unwrap();
+            assert_eq!(range.is_too_wide(), expected, "{text}");
         }
     }
 
