@@ -1,6 +1,7 @@
-//! Field encryption in Fernet, API keys and passwords. No I/O, no clock, no async, no globals.
+//! Field encryption in Fernet, API keys, passwords and one-time codes. No I/O, no clock, no async,
+//! no globals.
 //!
-//! Three questions, three types:
+//! Four questions, four types:
 //!
 //! - [`KeyRing`] (`FIELD_ENCRYPTION_KEY`) encrypts columns. A value opens only in its own table,
 //!   column, row and owner, and names the key it was sealed under. [`PlainFernet`] is what other
@@ -8,6 +9,9 @@
 //! - [`MacRing`] (`SECRET_KEY`) authenticates what is stored in the clear: the rows of users and
 //!   keys, the audit log. [`ApiKey`] is a bearer key that is stored as such a MAC.
 //! - [`Passwords`] hashes passwords with Argon2id and upgrades what an import brings.
+//! - [`TotpSecret`] makes and matches the codes of authenticator apps, and [`ProvisioningUri`]
+//!   enrols them. [`RecoveryCode`] stands in for an app that is lost, and [`LoginTicket`] for the
+//!   password while a code is asked for; both are stored as MACs.
 //!
 //! A secret, its stored form and its id are different types. Secrets are overwritten when dropped
 //! and cannot be printed, cloned or compared. `docs/formats.md` describes every stored form byte by

@@ -135,3 +135,274 @@ const MAX_BYTES: usize = 64;
 const BLOCK: usize = 8;
 /// As many as a [`TotpCode`] has.
 const DIGITS: u32 = 6;
+
+#[cfg(test)]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "these are the tests of the method itself"
+)]
+mod tests {
+    use std::collections::HashSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// The secret of RFC 4226, appendix D and RFC 6238, appendix B.
+    const RFC_SECRET: &[u8] = b"12345678901234567890";
+
+    fn rfc_secret() -> TotpSecret {
+        TotpSecret(Zeroizing::new(RFC_SECRET.to_vec()))
+    }
+
+    /// RFC 6238, appendix B, SHA-1. The codes there have eight digits; the last six of them are
+    /// the code of six.
+    #[test]
+    fn rfc_6238_appendix_b_holds() {
+        let rows = [
+            (59, "94287082"),
+            (1_111_111_109, "07081804"),
+            (1_111_111_111, "14050471"),
+            (1_234_567_890, "89005924"),
+            (2_000_000_000, "69279037"),
+            (20_000_000_000, "65353130"),
+        ];
+        for (at, digits) in rows {
+            let code = rfc_secret().code_at(at);
+            assert_eq!(code.expose(), &digits[2..], "{at}");
+            let matched = rfc_secret().matched_step(&code, at);
+            assert_eq!(matched, Some(TotpStep::at(at)), "{at}");
+        }
+    }
+
+    /// RFC 4226, appendix D: a counter of HOTP is a step of TOTP.
+    #[test]
+    fn rfc_4226_appendix_d_holds() {
+        let codes = [
+            "755224", "287082", "359152", "969429", "338314", "254676", "287922", "162583",
+            "399871", "520489",
+        ];
+        for (step, expected) in (0..).zip(codes) {
+            assert_eq!(rfc_secret().code_at(step * 30).expose(), expected);
+            assert_eq!(rfc_secret().code_at(step * 30 + 29).expose(), expected);
+        }
+    }
+
+    #[test]
+    fn a_code_is_taken_in_its_own_step_and_the_next_one_only() {
+        for step in [2, 1_000, 60_000_000] {
+            let code = rfc_secret().code_at(step * 30);
+            for now in (step - 2) * 30..(step + 4) * 30 {
+                let is_taken = (step * 30..(step + 2) * 30).contains(&now);
+                let expected = is_taken.then_some(TotpStep::from_number(step));
+                assert_eq!(rfc_secret().matched_step(&code, now), expected, "{now}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_first_steps_of_1970_work_as_the_others() {
+        let first = rfc_secret().code_at(0);
+        for now in 0..60 {
+            assert_eq!(
+                rfc_secret().matched_step(&first, now),
+                Some(TotpStep::at(0))
+            );
+        }
+        assert_eq!(rfc_secret().matched_step(&first, 60), None);
+        let second = rfc_secret().code_at(30);
+        assert_eq!(rfc_secret().matched_step(&second, 29), None);
+        assert_eq!(
+            rfc_secret().matched_step(&second, 30),
+            Some(TotpStep::at(30))
+        );
+    }
+
+    /// The first two steps in a row that share a code under this secret.
+    #[test]
+    fn of_two_steps_with_one_code_the_current_one_is_matched() {
+        let (earlier, later) = (910_737, 910_738);
+        let code = rfc_secret().code_at(earlier * 30);
+        assert_eq!(code.expose(), "911617");
+        assert_eq!(rfc_secret().code_at(later * 30).expose(), "911617");
+
+        let matched = |step: i64| rfc_secret().matched_step(&code, step * 30);
+        assert_eq!(matched(earlier), Some(TotpStep::from_number(earlier)));
+        assert_eq!(matched(later), Some(TotpStep::from_number(later)));
+        assert_eq!(matched(later + 1), Some(TotpStep::from_number(later)));
+        assert_eq!(matched(later + 2), None);
+    }
+
+    #[test]
+    fn a_clock_before_1970_matches_nothing() {
+        for now in [-1, -29, -30, -31, -1_800_000_000, i64::MIN + 1, i64::MIN] {
+            let code = rfc_secret().code_at(now);
+            assert_eq!(code.expose(), "755224", "{now}");
+            assert_eq!(rfc_secret().matched_step(&code, now), None, "{now}");
+        }
+    }
+
+    #[test]
+    fn clocks_of_the_far_future_work() {
+        let (in_2038, in_2106) = (i64::from(i32::MAX), i64::from(u32::MAX));
+        for now in [
+            in_2038,
+            in_2038 + 1,
+            in_2106,
+            in_2106 + 1,
+            i64::MAX - 1,
+            i64::MAX,
+        ] {
+            let code = rfc_secret().code_at(now);
+            let matched = rfc_secret().matched_step(&code, now);
+            assert_eq!(matched, Some(TotpStep::at(now)), "{now}");
+        }
+    }
+
+    #[test]
+    fn ten_thousand_secrets_give_the_codes_of_another_implementation() {
+        for number in 0..10_000 {
+            let secret = TotpSecret::generate();
+            let text = secret.to_base32();
+            let other = totp_rs::Builder::new()
+                .with_secret(totp_rs::Secret::try_from_base32(text.expose()).unwrap())
+                .build()
+                .unwrap();
+            // 2001 to 2033, every second of a step.
+            let at = 1_000_000_000 + number * 100_003;
+            assert_eq!(
+                secret.code_at(at).expose(),
+                other.generate(at.cast_unsigned()).to_string(),
+                "at {at}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_code_of_another_secret_is_not_taken() {
+        let code = rfc_secret().code_at(1_800_000_000);
+        let other = TotpSecret(Zeroizing::new(b"12345678901234567891".to_vec()));
+        assert_eq!(other.matched_step(&code, 1_800_000_000), None);
+    }
+
+    #[test]
+    fn generated_secrets_have_160_bits_and_differ() {
+        let texts: HashSet<_> = (0..10_000)
+            .map(|_| TotpSecret::generate().to_base32().expose().to_owned())
+            .collect();
+        assert_eq!(texts.len(), 10_000);
+        for text in texts {
+            assert_eq!(text.len(), 32);
+            let read = TotpSecret::from_base32(&text).unwrap();
+            assert_eq!(read.0.len(), 20);
+            assert_eq!(read.to_base32().expose(), text);
+        }
+    }
+
+    /// RFC 4648, section 10, as far as those vectors are long enough: repeated.
+    #[test]
+    fn base32_is_that_of_rfc_4648() {
+        let secret = TotpSecret::from_base32("GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ").unwrap();
+        assert_eq!(*secret.0, RFC_SECRET);
+        let foobar = TotpSecret::from_base32(&"MZXW6YTB".repeat(4)).unwrap();
+        assert_eq!(*foobar.0, b"fooba".repeat(4));
+    }
+
+    #[test]
+    fn spellings_of_other_systems_are_read() {
+        let expected = rfc_secret().to_base32();
+        for text in [
+            "gezdgnbvgy3tqojqgezdgnbvgy3tqojq",
+            "GEZD GNBV GY3T QOJQ GEZD GNBV GY3T QOJQ",
+            "gezd-gnbv-gy3t-qojq-gezd-gnbv-gy3t-qojq",
+            " GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ ",
+        ] {
+            let secret = TotpSecret::from_base32(text).unwrap();
+            assert_eq!(secret.to_base32().expose(), expected.expose(), "{text}");
+        }
+    }
+
+    #[test]
+    fn padding_is_read_where_it_belongs() {
+        for (length, padding) in [(16, 6), (17, 4), (18, 3), (19, 1), (20, 0)] {
+            let secret = TotpSecret(Zeroizing::new(vec![0xa5; length]));
+            let text = secret.to_base32();
+            for count in 0..=8 {
+                let padded = format!("{}{}", text.expose(), "=".repeat(count));
+                let is_read = count == 0 || count == padding;
+                let read = TotpSecret::from_base32(&padded);
+                assert_eq!(read.is_ok(), is_read, "{padded}");
+            }
+        }
+    }
+
+    #[test]
+    fn secrets_have_16_to_64_bytes() {
+        for length in 0..=80 {
+            let text = BASE32_NOPAD.encode(&vec![0xa5; length]);
+            let is_read = TotpSecret::from_base32(&text).is_ok();
+            assert_eq!(is_read, (16..=64).contains(&length), "{length} bytes");
+        }
+    }
+
+    #[test]
+    fn other_text_is_no_secret() {
+        let good = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
+        let refused = [
+            String::new(),
+            " ".repeat(32),
+            "=".repeat(32),
+            // No number of bytes has these numbers of digits.
+            good[5..].to_owned(),
+            good[2..].to_owned(),
+            format!("{}==", &good[2..]),
+            format!("={}", &good[1..]),
+            format!("{}=A", &good[2..]),
+            good.replace('Q', "0"),
+            good.replace('Q', "1"),
+            good.replace('Q', "8"),
+            good.replace('Q', "\u{ff31}"),
+            good.replace('G', "\u{e9}"),
+            format!("{good}\n"),
+            format!("{good}\u{a0}"),
+            format!("{good}%3D"),
+            // The last digit has two bits too many, which must be 0.
+            format!("{}B", "A".repeat(25)),
+        ];
+        for text in refused {
+            let error = TotpSecret::from_base32(&text).unwrap_err();
+            assert_eq!(error, MalformedTotpSecret, "{text:?}");
+        }
+        assert!(TotpSecret::from_base32(&"A".repeat(26)).is_ok());
+    }
+
+    #[test]
+    fn debug_shows_nothing() {
+        assert_eq!(format!("{:?}", rfc_secret()), "TotpSecret(..)");
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_reads_back(bytes in proptest::collection::vec(any::<u8>(), 16..=64)) {
+            let secret = TotpSecret(Zeroizing::new(bytes.clone()));
+            let read = TotpSecret::from_base32(secret.to_base32().expose()).unwrap();
+            prop_assert_eq!(&*read.0, &bytes);
+        }
+
+        #[test]
+        fn no_text_makes_it_panic(text in ".{0,120}|[A-Za-z2-7= -]{0,120}") {
+            let _ = TotpSecret::from_base32(&text);
+        }
+
+        #[test]
+        fn no_clock_makes_it_panic(now: i64, number in 0..1_000_000) {
+            let code = TotpCode::parse(&format!("{number:06}")).unwrap();
+            let step = rfc_secret().matched_step(&code, now);
+            prop_assert!(step.is_none_or(|step| step <= TotpStep::at(now)));
+
+            let shown = rfc_secret().code_at(now);
+            let matched = rfc_secret().matched_step(&shown, now);
+            prop_assert_eq!(matched, (now >= 0).then_some(TotpStep::at(now)));
+        }
+    }
+}

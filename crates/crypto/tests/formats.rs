@@ -9,10 +9,11 @@
 use std::collections::BTreeMap;
 use std::process::{Command, Stdio};
 
-use data_encoding::{BASE64URL, HEXLOWER};
+use data_encoding::{BASE32_NOPAD, BASE64URL, HEXLOWER};
 use keyward_crypto::{
     ApiKey, ApiKeyKind, Context, EncryptedString, FieldKey, FieldKeyError, KeyRing, KeyRingError,
-    Mac, MacPurpose, MacRing, PlainFernet, SecretKeyError,
+    LoginTicket, Mac, MacPurpose, MacRing, PlainFernet, ProvisioningUri, RecoveryCode,
+    SecretKeyError, TotpSecret, TotpStep,
 };
 use ring::{hkdf, hmac};
 use serde_json::{Value, json};
@@ -112,7 +113,7 @@ fn macs_are_those_of_the_page() {
     let page = Page::read();
     let parts: [&[u8]; 3] = [b"ab", b"", b"c"];
     assert_eq!(HEXLOWER.encode(&lp(&parts)), page.value("mac-message-hex"));
-    for (name, purpose) in [
+    let purposes = [
         ("mac-api-key", MacPurpose::ApiKey),
         ("mac-api-key-row", MacPurpose::ApiKeyRow),
         ("mac-user-row", MacPurpose::UserRow),
@@ -120,7 +121,14 @@ fn macs_are_those_of_the_page() {
         ("mac-audit-event", MacPurpose::AuditEvent),
         ("mac-audit-head", MacPurpose::AuditHead),
         ("mac-idempotent-request", MacPurpose::IdempotentRequest),
-    ] {
+        ("mac-recovery-code", MacPurpose::RecoveryCode),
+        ("mac-login-ticket", MacPurpose::LoginTicket),
+        ("mac-limit-subject", MacPurpose::LimitSubject),
+        ("mac-totp-row", MacPurpose::TotpRow),
+        ("mac-login-ticket-row", MacPurpose::LoginTicketRow),
+    ];
+    assert_eq!(purposes.map(|(_, purpose)| purpose), MacPurpose::ALL);
+    for (name, purpose) in purposes {
         assert_eq!(
             page.macs().mac(purpose, &parts).as_stored(),
             page.value(name),
@@ -158,6 +166,76 @@ fn the_api_key_is_that_of_the_page() {
     assert_eq!(HEXLOWER.encode(&mac_key), page.value("api-key-mac-key-hex"));
     let mac = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &mac_key), &message);
     assert_eq!(mac.as_ref(), key.mac(&page.macs()).as_bytes());
+}
+
+#[test]
+fn the_one_time_code_is_that_of_the_page() {
+    let page = Page::read();
+    let secret = TotpSecret::from_base32(page.value("totp-secret")).unwrap();
+    assert_eq!(secret.to_base32().expose(), page.value("totp-secret"));
+    let bytes = BASE32_NOPAD
+        .decode(page.value("totp-secret").as_bytes())
+        .unwrap();
+    assert_eq!(HEXLOWER.encode(&bytes), page.value("totp-secret-hex"));
+
+    let time: i64 = page.value("totp-time").parse().unwrap();
+    let step = TotpStep::at(time).number().to_be_bytes();
+    assert_eq!(HEXLOWER.encode(&step), page.value("totp-step-hex"));
+    let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, &bytes);
+    let digest = hmac::sign(&key, &step);
+    let digest = digest.as_ref();
+    assert_eq!(HEXLOWER.encode(digest), page.value("totp-digest-hex"));
+    let offset = usize::from(digest[19] % 16);
+    let bytes = digest[offset..offset + 4].try_into().unwrap();
+    let number = (u32::from_be_bytes(bytes) & 0x7fff_ffff) % 1_000_000;
+    assert_eq!(format!("{number:06}"), page.value("totp-code"));
+    assert_eq!(secret.code_at(time).expose(), page.value("totp-code"));
+
+    let [issuer, account] = ["totp-issuer", "totp-account"].map(|name| page.value(name));
+    let uri = ProvisioningUri::new(&secret, issuer, account);
+    assert_eq!(uri.expose(), page.value("totp-uri"));
+}
+
+#[test]
+fn the_recovery_code_is_that_of_the_page() {
+    let page = Page::read();
+    let code = RecoveryCode::parse(page.value("recovery-code")).unwrap();
+    assert_eq!(code.expose(), page.value("recovery-code"));
+    let digits = code.expose().replace('-', "");
+    let bytes = BASE32_NOPAD
+        .decode(digits.to_uppercase().as_bytes())
+        .unwrap();
+    assert_eq!(HEXLOWER.encode(&bytes), page.value("recovery-bytes-hex"));
+
+    let user = page.bytes("recovery-user-hex");
+    let message = lp(&[&user, digits.as_bytes()]);
+    assert_eq!(message, page.bytes("recovery-mac-message-hex"));
+    let mac = code.mac(&page.macs(), &user);
+    assert_eq!(mac.as_stored(), page.value("recovery-mac"));
+    assert_eq!(mac.as_bytes(), &page.mac_of("recovery-code", &message));
+    let stored = Mac::from_stored(page.value("recovery-mac")).unwrap();
+    assert!(code.matches(&page.macs(), &user, &stored));
+}
+
+#[test]
+fn the_login_ticket_is_that_of_the_page() {
+    let page = Page::read();
+    let text = page.value("ticket");
+    let ticket = LoginTicket::parse(text).unwrap();
+    assert_eq!(ticket.id().as_str(), page.value("ticket-id"));
+    let (checked, checksum) = text.split_at(text.len() - 6);
+    let crc = crc32fast::hash(checked.as_bytes());
+    assert_eq!(format!("{crc:08x}"), page.value("ticket-crc-hex"));
+    assert_eq!(number(checksum), u64::from(crc));
+
+    let secret = &checked[checked.len() - 43..];
+    let message = lp(&[page.value("ticket-id"), secret].map(str::as_bytes));
+    assert_eq!(message, page.bytes("ticket-mac-message-hex"));
+    let mac = ticket.mac(&page.macs());
+    assert_eq!(mac.as_stored(), page.value("ticket-mac"));
+    assert_eq!(mac.as_bytes(), &page.mac_of("login-ticket", &message));
+    let stored = Mac::from_stored(page.value("ticket-mac")).unwrap();
+    assert!(ticket.matches(&page.macs(), &stored));
 }
 
 #[test]
@@ -276,6 +354,45 @@ fn python_makes_the_tokens_of_the_page_from_their_parts() {
 }
 
 #[test]
+fn python_makes_the_codes_and_macs_that_rust_makes() {
+    let page = Page::read();
+    let Some(python) = Python::find(&page) else {
+        return;
+    };
+    let secret = TotpSecret::generate();
+    // 17 bytes, whose base32 Python wants padded.
+    let imported = TotpSecret::from_base32(&"A".repeat(28)).unwrap();
+    let recovery = RecoveryCode::generate();
+    let user = page.bytes("recovery-user-hex");
+
+    let answer = python.run(
+        "print(json.dumps([totp(*v['page']), [totp(s, v['time']) for s in v['secrets']],\
+                           mac(v['key'], 'recovery-code', bytes.fromhex(v['user']), v['code'].encode()),\
+                           mac(v['key'], 'totp-row', b'ab', b'', b'c')]))",
+        &json!({
+            "page": [page.value("totp-secret"), page.value("totp-time").parse::<u64>().unwrap()],
+            "secrets": [secret.to_base32().expose(), imported.to_base32().expose()],
+            "time": NOW,
+            "key": page.value("secret-key"),
+            "user": page.value("recovery-user-hex"),
+            "code": recovery.expose().replace('-', ""),
+        }),
+    );
+
+    let now = NOW.cast_signed();
+    let codes = [secret.code_at(now), imported.code_at(now)];
+    assert_eq!(
+        answer,
+        json!([
+            page.value("totp-code"),
+            codes.each_ref().map(|code| code.expose()),
+            recovery.mac(&page.macs(), &user).as_stored(),
+            page.value("mac-totp-row"),
+        ])
+    );
+}
+
+#[test]
 fn the_python_on_the_page_is_short() {
     for block in Page::read().blocks("python") {
         assert!(block.lines().count() <= 12, "{block}");
@@ -311,6 +428,18 @@ impl Page {
         self.vectors
             .get(name)
             .unwrap_or_else(|| panic!("docs/formats.md has no vector {name}"))
+    }
+
+    fn bytes(&self, name: &str) -> Vec<u8> {
+        HEXLOWER.decode(self.value(name).as_bytes()).unwrap()
+    }
+
+    /// The MAC of a message, computed apart from the crate.
+    fn mac_of(&self, purpose: &str, message: &[u8]) -> [u8; 32] {
+        let info = format!("keyward/v1/mac/{purpose}");
+        let key = hkdf_sha256(self.value("secret-key").as_bytes(), info.as_bytes());
+        let mac = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &key), message);
+        mac.as_ref().try_into().unwrap()
     }
 
     fn blocks(&self, language: &str) -> Vec<&'static str> {
