@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use keyward_audit::{AuditLog, ReadAudit, VerifyAudit};
-use keyward_auth::{Authenticate, LastUsed, ManageKeys, ManageUsers, Setup};
+use keyward_audit::{AuditLog, VerifyAudit};
+use keyward_auth::{Environment, Hashing, Housekeeping, LastUsed, Setup};
 use keyward_core::{Clock, Store as _, SystemClock};
-use keyward_credentials::{AccessCredential, CredentialScope, ManageCredentials};
-use keyward_crypto::{KeyRing, MacRing, Passwords};
+use keyward_credentials::CredentialScope;
+use keyward_crypto::Passwords;
 use keyward_http::Services;
 use keyward_store_diesel::{ConnectError, DieselStore, MigrateError, MigrationReport, Options};
 
@@ -19,10 +19,7 @@ use crate::startup;
 pub(crate) struct Installation {
     pub(crate) store: DieselStore,
     pub(crate) migrated: MigrationReport,
-    fields: KeyRing,
-    macs: MacRing,
-    clock: Arc<dyn Clock>,
-    passwords: Arc<Passwords>,
+    environment: Environment<DieselStore>,
     scope: CredentialScope,
 }
 
@@ -42,13 +39,18 @@ impl Installation {
         store
             .write(|tx| key_check::keep(tx, &fields, &macs, clock.now()))
             .map_err(|error| broken(&error))?;
+        let environment = Environment {
+            store: store.clone(),
+            audit: AuditLog::new(macs.clone(), Arc::clone(&clock)),
+            fields,
+            macs,
+            hashing: Hashing::new(Passwords::new()),
+            clock,
+        };
         Ok(Self {
             store,
             migrated,
-            fields,
-            macs,
-            clock,
-            passwords: Arc::new(Passwords::new()),
+            environment,
             scope: match settings.credential_scope {
                 settings::CredentialScope::Global => CredentialScope::Global,
                 settings::CredentialScope::Owner => CredentialScope::Owner,
@@ -56,57 +58,29 @@ impl Installation {
         })
     }
 
+    /// What services work with.
+    pub(crate) fn environment(&self) -> Environment<DieselStore> {
+        self.environment.clone()
+    }
+
     /// The service that makes the first administrator.
     pub(crate) fn setup(&self) -> Setup<DieselStore> {
-        Setup::new(
-            self.store.clone(),
-            self.macs.clone(),
-            Arc::clone(&self.passwords),
-            self.audit(),
-            Arc::clone(&self.clock),
-        )
+        Setup::new(self.environment())
+    }
+
+    /// The service that drops what nobody needs any more.
+    pub(crate) fn housekeeping(&self) -> Housekeeping<DieselStore> {
+        Housekeeping::new(self.environment())
     }
 
     /// The service that checks the audit chain.
     pub(crate) fn verify_audit(&self) -> VerifyAudit<DieselStore> {
-        VerifyAudit::new(self.store.clone(), self.macs.clone())
+        VerifyAudit::new(self.store.clone(), self.environment.macs.clone())
     }
 
     /// The services behind the HTTP API.
-    pub(crate) fn services(&self, last_used: &Arc<LastUsed>) -> Services<DieselStore> {
-        let (store, clock, macs) = (
-            || self.store.clone(),
-            || Arc::clone(&self.clock),
-            || self.macs.clone(),
-        );
-        let fields = || self.fields.clone();
-        Services {
-            store: store(),
-            macs: macs(),
-            authenticate: Authenticate::new(store(), macs(), clock(), Arc::clone(last_used)),
-            users: ManageUsers::new(
-                store(),
-                macs(),
-                Arc::clone(&self.passwords),
-                self.audit(),
-                clock(),
-            ),
-            keys: ManageKeys::new(store(), macs(), self.audit(), clock()),
-            credentials: ManageCredentials::new(
-                store(),
-                fields(),
-                macs(),
-                self.audit(),
-                clock(),
-                self.scope,
-            ),
-            access: AccessCredential::new(store(), fields(), macs(), self.audit(), self.scope),
-            audit: ReadAudit::new(store()),
-        }
-    }
-
-    fn audit(&self) -> AuditLog {
-        AuditLog::new(self.macs.clone(), Arc::clone(&self.clock))
+    pub(crate) fn services(&self, last_used: Arc<LastUsed>) -> Services<DieselStore> {
+        Services::new(&self.environment, self.scope, last_used)
     }
 }
 

@@ -68,6 +68,22 @@ impl Actor {
             request: None,
         }
     }
+
+    /// Keyward itself, where nobody who is known asked for it.
+    #[must_use]
+    pub fn system() -> Self {
+        Self {
+            kind: ActorKind::System,
+            ..Self::host()
+        }
+    }
+
+    /// The same actor in one request.
+    #[must_use]
+    pub fn in_request(mut self, request: Option<&str>) -> Self {
+        self.request = request.map(str::to_owned);
+        self
+    }
 }
 
 /// The kinds of actors.

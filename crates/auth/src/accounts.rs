@@ -1,76 +1,68 @@
-use std::sync::Arc;
-
-use keyward_audit::{Action, AuditLog, Event, Subject};
-use keyward_core::{Clock, Id, Store, StoreError, Timestamp};
-use keyward_crypto::{MacRing, Password, Passwords, Signed};
+use keyward_audit::{Action, Event, Subject};
+use keyward_core::{Id, Store, StoreError, Timestamp};
+use keyward_crypto::{ApiKeyId, Password, PasswordHash, Signed};
 use serde::{Deserialize, Serialize};
 
-use crate::permit::needs::{Read, UsersWrite};
+use crate::password_check::PasswordCheck;
+use crate::permit::needs::Read;
 use crate::{
-    Any, AuthTx, Idempotency, IdempotencyConflict, Permit, PersonName, Principal, Role, User,
-    UserId, UserKind, UserReplaced, UserStatus, Username, Users as _,
+    Any, AuthTx, Denied, Environment, Host, Idempotency, IdempotencyConflict, Overloaded,
+    PasswordRefused, Permit, PersonName, Recheck as _, Role, SecondFactors as _, TotpSecrets, User,
+    UserAdministrator, UserId, UserKind, UserReplaced, UserStatus, Username, Users as _, Visitor,
+    sessions,
 };
 
 /// Makes, lists, changes and deletes users.
-pub struct ManageUsers<S> {
-    store: S,
-    macs: MacRing,
-    passwords: Arc<Passwords>,
-    audit: AuditLog,
-    clock: Arc<dyn Clock>,
-}
+pub struct ManageUsers<S>(Environment<S>);
 
 impl<S: Store<Tx: AuthTx>> ManageUsers<S> {
     /// Wires the service.
-    pub fn new(
-        store: S,
-        macs: MacRing,
-        passwords: Arc<Passwords>,
-        audit: AuditLog,
-        clock: Arc<dyn Clock>,
-    ) -> Self {
-        Self {
-            store,
-            macs,
-            passwords,
-            audit,
-            clock,
-        }
+    pub fn new(environment: Environment<S>) -> Self {
+        Self(environment)
     }
 
     /// Makes a person. Hashes the password, so it takes a while.
+    ///
+    /// Only a person's attempts can be repeated, so `attempt` means nothing on the host.
     pub fn create(
         &self,
-        caller: &Permit<UsersWrite>,
+        by: &impl UserAdministrator,
         new: &NewUser,
         attempt: Option<&Idempotency>,
     ) -> Result<UserView, UserError> {
-        let now = self.clock.now();
+        let now = self.0.clock.now();
         let user = User {
             id: Id::generate(),
             username: new.username.clone(),
             kind: UserKind::Human,
             role: new.role,
             status: UserStatus::Active,
-            password_hash: Some(self.passwords.hash(&new.password)),
+            password_hash: Some(self.0.hashing.hash(&new.password)?),
             first_name: new.first_name.clone(),
             last_name: new.last_name.clone(),
             created_at: now,
+            mfa_since: None,
             version: 1,
         };
         let view = UserView::of(&user);
-        let event = Event::new(caller.actor(), USER_CREATE, subject(user.id))
-            .with("username", user.username.as_str())
-            .with("role", user.role.as_str());
-        let user = Signed::sign(user, &self.macs);
-        let outcome = self.store.write(|tx| {
-            Idempotency::once(attempt, tx, caller.user, now, |tx| {
+        let user = Signed::sign(user, &self.0.macs);
+        let outcome = self.0.store.write(|tx| {
+            let actor = by.authorise(tx, &self.0.macs, now)?;
+            let (attempt, whose) = (attempt.zip(by.user()), actor);
+            let create = |tx: &mut S::Tx| {
                 if !tx.add_user(&user)? {
                     return Err(UserError::NameTaken);
                 }
-                self.audit.record(tx, &event)?;
+                let event = Event::new(whose, USER_CREATE, subject(view.id))
+                    .with("username", view.username.clone())
+                    .with("role", view.role.clone());
+                self.0.audit.record(tx, &event)?;
                 Ok(view)
-            })
+            };
+            match attempt {
+                Some((attempt, user)) => Idempotency::once(Some(attempt), tx, user, now, create),
+                None => create(tx).map(crate::Outcome::Fresh),
+            }
         })?;
         Ok(outcome.into_inner())
     }
@@ -78,11 +70,11 @@ impl<S: Store<Tx: AuthTx>> ManageUsers<S> {
     /// Up to `limit` users after `after`, in the order in which they were made.
     pub fn list(
         &self,
-        _: &Permit<UsersWrite>,
+        _: &impl UserAdministrator,
         after: Option<UserId>,
         limit: i64,
     ) -> Result<Vec<UserView>, UserError> {
-        let users = self.store.lookup(|tx| tx.users_after(after, limit))?;
+        let users = self.0.store.lookup(|tx| tx.users_after(after, limit))?;
         Ok(users
             .iter()
             .map(|user| UserView::of(user.unverified()))
@@ -90,8 +82,15 @@ impl<S: Store<Tx: AuthTx>> ManageUsers<S> {
     }
 
     /// One user.
-    pub fn user(&self, _: &Permit<UsersWrite>, id: UserId) -> Result<UserView, UserError> {
+    pub fn user(&self, _: &impl UserAdministrator, id: UserId) -> Result<UserView, UserError> {
         self.view(id)
+    }
+
+    /// The user with a name, for the operator of the host.
+    pub fn user_named(&self, _: Host, username: &Username) -> Result<UserView, UserError> {
+        let user = self.0.store.lookup(|tx| tx.user_by_name(username))?;
+        user.map(|user| UserView::of(user.unverified()))
+            .ok_or(UserError::NotFound)
     }
 
     /// The caller's own profile.
@@ -99,10 +98,11 @@ impl<S: Store<Tx: AuthTx>> ManageUsers<S> {
         self.view(caller.user)
     }
 
-    /// Changes a user. The last active administrator stays one.
+    /// Changes a user. The last active administrator stays one. Who is disabled is logged out, and
+    /// all their keys are refused from the commit on.
     pub fn change(
         &self,
-        caller: &Permit<UsersWrite>,
+        by: &impl UserAdministrator,
         id: UserId,
         change: &UserChange,
     ) -> Result<UserView, UserError> {
@@ -110,39 +110,96 @@ impl<S: Store<Tx: AuthTx>> ManageUsers<S> {
             Some(UserStatus::Deleted) => USER_DELETE,
             _ => USER_CHANGE,
         };
-        self.apply(caller, id, change, action)
-    }
-
-    /// Changes the caller's own names. An agent has none of its own to change.
-    pub fn change_own(
-        &self,
-        caller: &Permit<Any>,
-        first_name: Option<PersonName>,
-        last_name: Option<PersonName>,
-    ) -> Result<UserView, UserError> {
-        if caller.kind == UserKind::Agent {
-            return Err(UserError::NotForAgents);
-        }
-        let change = UserChange {
-            first_name,
-            last_name,
-            ..UserChange::default()
-        };
-        self.apply(caller, caller.user, &change, USER_CHANGE)
+        let now = self.0.clock.now();
+        self.0.store.write(|tx| {
+            let actor = by.authorise(tx, &self.0.macs, now)?;
+            let change = Change::of(change, None);
+            self.apply(tx, id, &change, |details| details.event(actor, action), now)
+        })
     }
 
     /// Deletes a user: their keys are refused from the commit on, and the name is free again. What
     /// they created stays.
-    pub fn delete(&self, caller: &Permit<UsersWrite>, id: UserId) -> Result<(), UserError> {
+    pub fn delete(&self, by: &impl UserAdministrator, id: UserId) -> Result<(), UserError> {
         let change = UserChange {
             status: Some(UserStatus::Deleted),
             ..UserChange::default()
         };
-        self.apply(caller, id, &change, USER_DELETE).map(drop)
+        self.change(by, id, &change).map(drop)
+    }
+
+    /// Sets the password of a person, on the host, and ends all their sessions.
+    pub fn set_password(
+        &self,
+        host: Host,
+        id: UserId,
+        password: &Password,
+    ) -> Result<UserView, UserError> {
+        let hash = self.0.hashing.hash(password)?;
+        let now = self.0.clock.now();
+        self.0.store.write(|tx| {
+            let actor = host.authorise(tx, &self.0.macs, now)?;
+            let change = Change {
+                password_hash: Some(hash),
+                ..Change::default()
+            };
+            self.apply(
+                tx,
+                id,
+                &change,
+                |details| details.event(actor, USER_CHANGE),
+                now,
+            )
+        })
+    }
+
+    /// Changes the caller's own names and password. An agent has none of its own to change.
+    ///
+    /// A new password needs the old one, and a recent second factor where there is one. It ends the
+    /// caller's other sessions; API keys stay.
+    pub fn change_own(
+        &self,
+        caller: &Permit<Any>,
+        change: &OwnChange,
+        visitor: &Visitor,
+    ) -> Result<UserView, UserError> {
+        if caller.kind == UserKind::Agent {
+            return Err(UserError::NotForAgents);
+        }
+        let passwords = change.password.as_ref();
+        let right = passwords
+            .map(|(current, _)| PasswordCheck(&self.0).check(&caller.username, current, visitor))
+            .transpose()?;
+        let hash = passwords
+            .map(|(_, new)| self.0.hashing.hash(new))
+            .transpose()?;
+        let now = self.0.clock.now();
+        self.0.store.write(|tx| {
+            let current = Any::recheck(caller, tx, &self.0.macs, now)?;
+            if let Some(right) = right {
+                current.require_fresh_factor(now)?;
+                right.settle(tx, &self.0.macs)?;
+            }
+            let change = Change {
+                first_name: change.first_name.clone(),
+                last_name: change.last_name.clone(),
+                password_hash: hash,
+                kept_session: Some(current.key.id),
+                ..Change::default()
+            };
+            let actor = current.actor();
+            self.apply(
+                tx,
+                current.user,
+                &change,
+                |details| details.event(actor, USER_CHANGE),
+                now,
+            )
+        })
     }
 
     fn view(&self, id: UserId) -> Result<UserView, UserError> {
-        let user = self.store.lookup(|tx| tx.user(id))?;
+        let user = self.0.store.lookup(|tx| tx.user(id))?;
         user.filter(|user| user.unverified().status != UserStatus::Deleted)
             .map(|user| UserView::of(user.unverified()))
             .ok_or(UserError::NotFound)
@@ -150,38 +207,54 @@ impl<S: Store<Tx: AuthTx>> ManageUsers<S> {
 
     fn apply(
         &self,
-        caller: &Principal,
+        tx: &mut S::Tx,
         id: UserId,
-        change: &UserChange,
-        action: Action,
+        change: &Change,
+        event: impl FnOnce(&Applied) -> Event,
+        now: Timestamp,
     ) -> Result<UserView, UserError> {
-        self.store.write(|tx| {
-            let old = tx.user(id)?.ok_or(UserError::NotFound)?;
-            let old_mac = old.mac().clone();
-            let old = old
-                .verify(&self.macs)
-                .map_err(|forged| StoreError::corrupt("users", forged))?;
-            if old.status == UserStatus::Deleted {
-                return Err(UserError::NotFound);
-            }
-            let (new, changed) = change.applied_to(&old)?;
-            let view = UserView::of(&new);
-            if changed.is_empty() {
-                return Ok(view);
-            }
-            match tx.replace_user(&old_mac, &Signed::sign(new, &self.macs))? {
-                UserReplaced::Done => {}
-                UserReplaced::Stale => return Err(UserError::Busy),
-                UserReplaced::LastAdmin => return Err(UserError::LastAdmin),
-                UserReplaced::NameTaken => return Err(UserError::NameTaken),
-            }
-            let event = Event::new(caller.actor(), action, subject(id))
-                .with("changed", changed.join(" "))
-                .with("role", view.role.clone())
-                .with("status", view.status.clone());
-            self.audit.record(tx, &event)?;
-            Ok(view)
-        })
+        let old = tx.user(id)?.ok_or(UserError::NotFound)?;
+        let old_mac = old.mac().clone();
+        let old = old
+            .verify(&self.0.macs)
+            .map_err(|forged| StoreError::corrupt("users", forged))?;
+        if old.status == UserStatus::Deleted {
+            return Err(UserError::NotFound);
+        }
+        let applied = change.applied_to(&old)?;
+        let view = UserView::of(&applied.user);
+        if applied.changed.is_empty() {
+            return Ok(view);
+        }
+        let new = Signed::sign(applied.user.clone(), &self.0.macs);
+        match tx.replace_user(&old_mac, &new)? {
+            UserReplaced::Done => {}
+            UserReplaced::Stale => return Err(UserError::Busy),
+            UserReplaced::LastAdmin => return Err(UserError::LastAdmin),
+            UserReplaced::NameTaken => return Err(UserError::NameTaken),
+        }
+        self.end_what_ends(tx, &applied, change.kept_session, now)?;
+        self.0.audit.record(tx, &event(&applied))?;
+        Ok(view)
+    }
+
+    /// What a change takes with it: sessions, logins that have begun, second factors.
+    fn end_what_ends(
+        &self,
+        tx: &mut S::Tx,
+        applied: &Applied,
+        kept: Option<ApiKeyId>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let user = &applied.user;
+        if user.status != UserStatus::Active || applied.changed.contains(&"password") {
+            sessions::end_all_but(tx, user.id, kept, &self.0.macs, now)?;
+        }
+        if user.status == UserStatus::Deleted {
+            tx.set_totp_secrets(user.id, &TotpSecrets::default())?;
+            tx.set_recovery_codes(user.id, &[])?;
+        }
+        Ok(())
     }
 }
 
@@ -213,31 +286,87 @@ pub struct UserChange {
     pub last_name: Option<PersonName>,
 }
 
-impl UserChange {
-    /// The user afterwards, and the names of the fields that differ.
-    fn applied_to(&self, old: &User) -> Result<(User, Vec<&'static str>), UserError> {
+/// A change of the caller's own profile; `None` keeps.
+#[derive(Debug, Default)]
+pub struct OwnChange {
+    /// Given name.
+    pub first_name: Option<PersonName>,
+    /// Family name.
+    pub last_name: Option<PersonName>,
+    /// The password as it is, and as it shall be.
+    pub password: Option<(Password, Password)>,
+}
+
+/// Everything that can be changed, whoever does it.
+#[derive(Default)]
+struct Change {
+    role: Option<Role>,
+    status: Option<UserStatus>,
+    first_name: Option<PersonName>,
+    last_name: Option<PersonName>,
+    password_hash: Option<PasswordHash>,
+    /// The session that goes on when the others end.
+    kept_session: Option<ApiKeyId>,
+}
+
+impl Change {
+    fn of(change: &UserChange, kept_session: Option<ApiKeyId>) -> Self {
+        Self {
+            role: change.role,
+            status: change.status,
+            first_name: change.first_name.clone(),
+            last_name: change.last_name.clone(),
+            password_hash: None,
+            kept_session,
+        }
+    }
+
+    fn applied_to(&self, old: &User) -> Result<Applied, UserError> {
         let new = User {
             role: self.role.unwrap_or(old.role),
             status: self.status.unwrap_or(old.status),
             first_name: self.first_name.as_ref().unwrap_or(&old.first_name).clone(),
             last_name: self.last_name.as_ref().unwrap_or(&old.last_name).clone(),
+            password_hash: self
+                .password_hash
+                .clone()
+                .or_else(|| old.password_hash.clone()),
             version: old.version.saturating_add(1),
             ..old.clone()
         };
         if new.kind == UserKind::Agent && new.role == Role::Admin {
             return Err(UserError::AgentAdmin);
         }
+        if new.kind == UserKind::Agent && self.password_hash.is_some() {
+            return Err(UserError::NotForAgents);
+        }
         let differing = [
             ("role", old.role != new.role),
             ("status", old.status != new.status),
             ("first_name", old.first_name != new.first_name),
             ("last_name", old.last_name != new.last_name),
+            ("password", self.password_hash.is_some()),
         ];
         let changed = differing
             .into_iter()
             .filter_map(|(name, differs)| differs.then_some(name))
             .collect();
-        Ok((new, changed))
+        Ok(Applied { user: new, changed })
+    }
+}
+
+/// A user after a change, and the names of the fields that differ.
+struct Applied {
+    user: User,
+    changed: Vec<&'static str>,
+}
+
+impl Applied {
+    fn event(&self, actor: keyward_audit::Actor, action: Action) -> Event {
+        Event::new(actor, action, subject(self.user.id))
+            .with("changed", self.changed.join(" "))
+            .with("role", self.user.role.as_str())
+            .with("status", self.user.status.as_str())
     }
 }
 
@@ -258,6 +387,9 @@ pub struct UserView {
     pub first_name: String,
     /// Family name.
     pub last_name: String,
+    /// Whether a second factor is asked for.
+    #[serde(default)]
+    pub mfa_enabled: bool,
     /// When the user was made.
     pub created_at: Timestamp,
 }
@@ -272,6 +404,7 @@ impl UserView {
             status: user.status.as_str().to_owned(),
             first_name: user.first_name.to_string(),
             last_name: user.last_name.to_string(),
+            mfa_enabled: user.mfa_since.is_some(),
             created_at: user.created_at,
         }
     }
@@ -299,6 +432,15 @@ pub enum UserError {
     /// Somebody changed the user at the same moment.
     #[error("the user is being changed by somebody else")]
     Busy,
+    /// The caller may not.
+    #[error(transparent)]
+    Denied(#[from] Denied),
+    /// The current password was not accepted.
+    #[error(transparent)]
+    Password(#[from] PasswordRefused),
+    /// See [`Overloaded`].
+    #[error(transparent)]
+    Overloaded(#[from] Overloaded),
     /// See [`IdempotencyConflict`].
     #[error(transparent)]
     Idempotency(#[from] IdempotencyConflict),

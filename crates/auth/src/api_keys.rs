@@ -1,33 +1,22 @@
-use std::sync::Arc;
-
-use keyward_audit::{Action, AuditLog, Event, Subject};
-use keyward_core::{Clock, Store, StoreError, Timestamp};
+use keyward_audit::{Action, AuditEvents as _, Event, Subject};
+use keyward_core::{Store, StoreError, Timestamp};
 use keyward_crypto::{ApiKey, ApiKeyId, ApiKeyKind, MacRing, Signed};
 use serde::{Deserialize, Serialize};
 
 use crate::permit::needs::UsersWrite;
 use crate::{
-    Any, ApiKeyRecord, ApiKeys as _, AuthTx, Idempotency, IdempotencyConflict, KeyCursor, KeyName,
-    ListedKey, Outcome, Permit, Principal, Scopes, User, UserId, UserKind, UserStatus, Users as _,
+    Any, ApiKeyRecord, ApiKeys as _, AuthTx, Denied, Environment, Idempotency, IdempotencyConflict,
+    KeyCursor, KeyName, ListedKey, Outcome, Permit, Principal, Recheck, Scopes, User, UserId,
+    UserKind, UserStatus, Users as _,
 };
 
 /// Makes, lists, rotates and revokes API keys.
-pub struct ManageKeys<S> {
-    store: S,
-    macs: MacRing,
-    audit: AuditLog,
-    clock: Arc<dyn Clock>,
-}
+pub struct ManageKeys<S>(Environment<S>);
 
 impl<S: Store<Tx: AuthTx>> ManageKeys<S> {
     /// Wires the service.
-    pub fn new(store: S, macs: MacRing, audit: AuditLog, clock: Arc<dyn Clock>) -> Self {
-        Self {
-            store,
-            macs,
-            audit,
-            clock,
-        }
+    pub fn new(environment: Environment<S>) -> Self {
+        Self(environment)
     }
 
     /// Makes a key for the caller, never stronger than the key that asks for it.
@@ -39,12 +28,13 @@ impl<S: Store<Tx: AuthTx>> ManageKeys<S> {
         new: &NewKey,
         attempt: Option<&Idempotency>,
     ) -> Result<(KeyView, Option<ApiKey>), KeyError> {
-        let owner = Owner {
-            user: caller.user,
-            kind: caller.kind,
-            possible: caller.key.scopes,
-        };
-        self.create(caller, new, attempt, |_| Ok(owner))
+        self.create(caller, new, attempt, |_, caller| {
+            Ok(Owner {
+                user: caller.user,
+                kind: caller.kind,
+                possible: caller.key.scopes,
+            })
+        })
     }
 
     /// Makes a key for another user, within that user's role and the scopes of the asking key.
@@ -55,7 +45,7 @@ impl<S: Store<Tx: AuthTx>> ManageKeys<S> {
         new: &NewKey,
         attempt: Option<&Idempotency>,
     ) -> Result<(KeyView, Option<ApiKey>), KeyError> {
-        self.create(caller, new, attempt, |tx| {
+        self.create(caller, new, attempt, |tx, caller| {
             let owner = self.owner(tx, user)?;
             Ok(Owner {
                 user,
@@ -83,7 +73,7 @@ impl<S: Store<Tx: AuthTx>> ManageKeys<S> {
         after: Option<KeyCursor>,
         limit: i64,
     ) -> Result<Vec<KeyView>, KeyError> {
-        self.store.lookup(|tx| self.owner(tx, user))?;
+        self.0.store.lookup(|tx| self.owner(tx, user))?;
         self.list(user, after, limit)
     }
 
@@ -111,9 +101,11 @@ impl<S: Store<Tx: AuthTx>> ManageKeys<S> {
         overlap_seconds: u32,
         attempt: Option<&Idempotency>,
     ) -> Result<(KeyView, Option<ApiKey>), KeyError> {
-        let now = self.clock.now();
+        let now = self.0.clock.now();
         let mut secret = None;
-        let outcome = self.store.write(|tx| {
+        let outcome = self.0.store.write(|tx| {
+            let caller = &Any::recheck(caller, tx, &self.0.macs, now)?;
+            caller.require_fresh_factor(now)?;
             Idempotency::once(attempt, tx, caller.user, now, |tx| {
                 let old = self.own_live_key(tx, caller.user, id, now)?;
                 let mut ended = old.unverified().clone();
@@ -123,7 +115,8 @@ impl<S: Store<Tx: AuthTx>> ManageKeys<S> {
                     id: key.id(),
                     scopes,
                     created_at: now,
-                    key_mac: key.mac(&self.macs),
+                    fresh_until: None,
+                    key_mac: key.mac(&self.0.macs),
                     ..ended.clone()
                 };
                 if overlap_seconds == 0 {
@@ -132,15 +125,15 @@ impl<S: Store<Tx: AuthTx>> ManageKeys<S> {
                     let end = now.plus(i64::from(overlap_seconds));
                     ended.expires_at = Some(ended.expires_at.map_or(end, |set| set.min(end)));
                 }
-                let ended = Signed::sign(ended, &self.macs);
+                let ended = Signed::sign(ended, &self.0.macs);
                 if !tx.replace_api_key(old.mac(), &ended)? {
                     return Err(KeyError::Busy);
                 }
-                tx.add_api_key(&Signed::sign(record.clone(), &self.macs))?;
+                tx.add_api_key(&Signed::sign(record.clone(), &self.0.macs))?;
                 let event = Event::new(caller.actor(), KEY_ROTATE, subject(id))
                     .with("new_key", record.id.to_string())
                     .with("overlap_seconds", overlap_seconds.to_string());
-                self.audit.record(tx, &event)?;
+                self.0.audit.record(tx, &event)?;
                 secret = Some(key);
                 Ok(KeyView::of(&record, None))
             })
@@ -148,28 +141,30 @@ impl<S: Store<Tx: AuthTx>> ManageKeys<S> {
         Ok(shown_once(outcome, secret))
     }
 
-    fn create(
+    fn create<Needed: Recheck>(
         &self,
-        caller: &Principal,
+        caller: &Permit<Needed>,
         new: &NewKey,
         attempt: Option<&Idempotency>,
-        owner: impl FnOnce(&mut S::Tx) -> Result<Owner, KeyError>,
+        owner: impl FnOnce(&mut S::Tx, &Principal) -> Result<Owner, KeyError>,
     ) -> Result<(KeyView, Option<ApiKey>), KeyError> {
-        let now = self.clock.now();
+        let now = self.0.clock.now();
         let mut secret = None;
-        let outcome = self.store.write(|tx| {
+        let outcome = self.0.store.write(|tx| {
+            let caller = &Needed::recheck(caller, tx, &self.0.macs, now)?;
+            caller.require_fresh_factor(now)?;
             // What is asked for is checked inside: a repeat is answered as it was then, whatever
             // has changed since.
             Idempotency::once(attempt, tx, caller.user, now, |tx| {
-                let draft = Draft::of(new, &owner(tx)?, caller, now)?;
+                let draft = Draft::of(new, &owner(tx, caller)?, caller, now)?;
                 let key = ApiKey::generate(draft.kind);
-                let record = draft.record(&key, &self.macs, now);
+                let record = draft.record(&key, &self.0.macs, now);
                 let view = KeyView::of(&record, None);
-                tx.add_api_key(&Signed::sign(record, &self.macs))?;
+                tx.add_api_key(&Signed::sign(record, &self.0.macs))?;
                 let event = Event::new(caller.actor(), KEY_CREATE, subject(key.id()))
                     .with("user", draft.user.to_string())
                     .with("scopes", draft.scopes.to_string());
-                self.audit.record(tx, &event)?;
+                self.0.audit.record(tx, &event)?;
                 secret = Some(key);
                 Ok::<_, KeyError>(view)
             })
@@ -183,22 +178,27 @@ impl<S: Store<Tx: AuthTx>> ManageKeys<S> {
         after: Option<KeyCursor>,
         limit: i64,
     ) -> Result<Vec<KeyView>, KeyError> {
-        let keys = self.store.lookup(|tx| tx.api_keys_of(user, after, limit))?;
+        let keys = self
+            .0
+            .store
+            .lookup(|tx| tx.api_keys_of(user, after, limit))?;
         Ok(keys.iter().map(KeyView::listed).collect())
     }
 
     fn revoke(&self, caller: &Principal, user: UserId, id: ApiKeyId) -> Result<(), KeyError> {
-        let now = self.clock.now();
-        self.store.write(|tx| {
+        let now = self.0.clock.now();
+        self.0.store.write(|tx| {
+            // First, as everywhere: a lock taken later could wait for one that waits for this.
+            tx.lock_audit_head()?;
             let old = self.own_live_key(tx, user, id, now)?;
             let mut ended = old.unverified().clone();
             ended.revoked_at = Some(now);
-            if !tx.replace_api_key(old.mac(), &Signed::sign(ended, &self.macs))? {
+            if !tx.replace_api_key(old.mac(), &Signed::sign(ended, &self.0.macs))? {
                 return Err(KeyError::Busy);
             }
             let event =
                 Event::new(caller.actor(), KEY_REVOKE, subject(id)).with("user", user.to_string());
-            self.audit.record(tx, &event)?;
+            self.0.audit.record(tx, &event)?;
             Ok(())
         })
     }
@@ -214,7 +214,7 @@ impl<S: Store<Tx: AuthTx>> ManageKeys<S> {
         if found.key.unverified().user != user {
             return Err(KeyError::NotFound);
         }
-        if !found.key.is_genuine(&self.macs) {
+        if !found.key.is_genuine(&self.0.macs) {
             return Err(KeyError::Store(StoreError::corrupt(
                 "api_keys",
                 "the row does not carry a valid MAC",
@@ -229,7 +229,7 @@ impl<S: Store<Tx: AuthTx>> ManageKeys<S> {
 
     fn owner(&self, tx: &mut S::Tx, user: UserId) -> Result<User, KeyError> {
         tx.user(user)?
-            .and_then(|owner| owner.verify(&self.macs).ok())
+            .and_then(|owner| owner.verify(&self.0.macs).ok())
             .filter(|owner| owner.status != UserStatus::Deleted)
             .ok_or(KeyError::NotFound)
     }
@@ -305,6 +305,9 @@ pub enum KeyError {
     /// Somebody changed the key at the same moment.
     #[error("the key is being changed by somebody else")]
     Busy,
+    /// The caller may not.
+    #[error(transparent)]
+    Denied(#[from] Denied),
     /// See [`IdempotencyConflict`].
     #[error(transparent)]
     Idempotency(#[from] IdempotencyConflict),
@@ -364,6 +367,7 @@ impl<'a> Draft<'a> {
             created_at: now,
             expires_at: self.expires_at,
             revoked_at: None,
+            fresh_until: None,
             key_mac: key.mac(macs),
         }
     }

@@ -39,43 +39,42 @@ impl<S: Store<Tx: ApiKeys>> Authenticate<S> {
             let _ = key.mac(&self.macs);
             return Err(AuthenticateError::Rejected);
         };
-        let last_used_at = found.last_used_at;
-        let (record, owner) = self.genuine(found)?;
-        let accepted = key.matches(&self.macs, &record.key_mac)
-            && record.kind == key.kind()
-            && record.is_live(now)
-            && owner.status == UserStatus::Active;
-        if !accepted {
-            return Err(AuthenticateError::Rejected);
-        }
-        self.last_used.note(record.id, now, last_used_at);
-        Ok(principal(record, owner))
+        let (id, last_used_at) = (found.key.unverified().id, found.last_used_at);
+        // The secret first: nothing is said about a row to somebody who does not have it.
+        let is_theirs = key.matches(&self.macs, &found.key.unverified().key_mac)
+            && found.key.unverified().kind == key.kind();
+        let principal = accepted(found, &self.macs, now).filter(|_| is_theirs);
+        let principal = principal.ok_or(AuthenticateError::Rejected)?;
+        self.last_used.note(id, now, last_used_at);
+        Ok(principal)
     }
+}
 
-    /// Both rows, if both are what was written and belong together.
-    fn genuine(&self, found: KeyWithOwner) -> Result<(ApiKeyRecord, User), AuthenticateError> {
-        let id = found.key.unverified().id;
-        let rows = found
-            .key
-            .verify(&self.macs)
-            .and_then(|key| Ok((key, found.owner.verify(&self.macs)?)));
-        match rows {
-            Ok((key, owner)) if key.user == owner.id => Ok((key, owner)),
-            _ => {
-                tracing::error!(
-                    key = %id,
-                    "the stored row of an API key or of its owner is not genuine; it is refused \
-                     (check that SECRET_KEY lists the keys that were in use, and who can write to \
-                     the database)"
-                );
-                Err(AuthenticateError::Rejected)
-            }
+/// The principal behind a stored key, if both rows are genuine and live.
+pub(crate) fn accepted(found: KeyWithOwner, macs: &MacRing, now: Timestamp) -> Option<Principal> {
+    let (record, owner) = genuine(found, macs)?;
+    let is_open = record.is_live(now) && owner.status == UserStatus::Active;
+    is_open.then(|| principal(record, owner))
+}
+
+/// Both rows, if both are what was written and belong together.
+fn genuine(found: KeyWithOwner, macs: &MacRing) -> Option<(ApiKeyRecord, User)> {
+    let id = found.key.unverified().id;
+    let rows = found
+        .key
+        .verify(macs)
+        .and_then(|key| Ok((key, found.owner.verify(macs)?)));
+    match rows {
+        Ok((key, owner)) if key.user == owner.id => Some((key, owner)),
+        _ => {
+            tracing::error!(
+                key = %id,
+                "the stored row of an API key or of its owner is not genuine; it is refused \
+                 (check that SECRET_KEY lists the keys that were in use, and who can write to \
+                 the database)"
+            );
+            None
         }
-    }
-
-    /// The service's clock, for callers that need the same time.
-    pub fn now(&self) -> Timestamp {
-        self.clock.now()
     }
 }
 
@@ -85,12 +84,14 @@ fn principal(key: ApiKeyRecord, owner: User) -> Principal {
         username: owner.username,
         kind: owner.kind,
         role: owner.role,
+        mfa_enabled: owner.mfa_since.is_some(),
         key: PrincipalKey {
             id: key.id,
             kind: key.kind,
             name: key.name,
             scopes: key.scopes.intersection(Scopes::of_role(owner.role)),
             expires_at: key.expires_at,
+            fresh_until: key.fresh_until,
         },
         request: None,
     }

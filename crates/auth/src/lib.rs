@@ -5,31 +5,60 @@
 //! the right permit does not compile.
 
 mod accounts;
+mod administrator;
 mod api_keys;
+mod attempts;
 mod authenticate;
+mod codes;
+mod environment;
+mod factors;
+mod guard;
+mod hashing;
+mod housekeeping;
 mod idempotency;
 mod last_used;
+mod login;
+mod mfa;
 mod model;
+mod password_check;
 mod permit;
 mod ports;
 mod scope;
+mod sessions;
 mod setup;
 mod username;
 
-pub use accounts::{ManageUsers, NewUser, UserChange, UserError, UserView};
+use keyward_audit::Action;
+
+pub use accounts::{ManageUsers, NewUser, OwnChange, UserChange, UserError, UserView};
+pub use administrator::{Host, UserAdministrator};
 pub use api_keys::{KeyError, KeyView, ManageKeys, NewKey};
+pub use attempts::{
+    AttemptLimits, AttemptPolicy, AttemptState, LimitSubject, Reserved, WINDOW_SECONDS,
+    lock_seconds,
+};
 pub use authenticate::{Authenticate, AuthenticateError};
+pub use codes::{CodeError, SecondFactor};
+pub use environment::Environment;
+pub use factors::{LoginTickets, PendingTotp, SecondFactors, TicketRecord, TotpSecrets};
+pub use guard::{Denied, Recheck};
+pub use hashing::{Hashing, Overloaded};
+pub use housekeeping::Housekeeping;
 pub use idempotency::{
     Answer, Idempotency, IdempotencyConflict, IdempotencyKey, IdempotencyKeys,
     MalformedIdempotencyKey, Outcome, StoredAnswer,
 };
 pub use last_used::LastUsed;
+pub use login::{LoggedIn, Login, LoginError};
+pub use mfa::{Enrolling, ManageMfa, MfaError, MfaStatus, RecoveryCodes};
 pub use model::{
     ApiKeyRecord, KeyName, KeyWithOwner, ListedKey, MalformedName, PersonName, Role, User, UserId,
     UserKind, UserStatus,
 };
+pub use password_check::PasswordRefused;
 pub use permit::{Any, MissingScope, Permit, Principal, PrincipalKey, RequiredScope, needs};
 pub use ports::{ApiKeys, AuthTx, KeyCursor, UserReplaced, Users};
 pub use scope::{Scope, Scopes, UnknownScope};
+pub use sessions::{Session, Visitor};
 pub use setup::{FirstAdmin, Setup, SetupError};
 pub use username::{MalformedUsername, Username};

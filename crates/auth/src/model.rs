@@ -29,6 +29,8 @@ pub struct User {
     pub last_name: PersonName,
     /// When the user was made.
     pub created_at: Timestamp,
+    /// Since when a second factor is asked for; `None` where there is none.
+    pub mfa_since: Option<Timestamp>,
     /// Counts the changes. Two changes of one user cannot both succeed from one version.
     pub version: i64,
 }
@@ -49,15 +51,26 @@ impl Signable for User {
 
     fn with_parts<R>(&self, work: impl FnOnce(&[&[u8]]) -> R) -> R {
         let hash = self.password_hash.as_ref().map(PasswordHash::as_stored);
-        work(&[
+        let version = self.version.to_be_bytes();
+        let parts: [&[u8]; 7] = [
             self.id.as_bytes(),
             self.username.as_str().as_bytes(),
             self.kind.as_str().as_bytes(),
             self.role.as_str().as_bytes(),
             self.status.as_str().as_bytes(),
             hash.unwrap_or_default().as_bytes(),
-            &self.version.to_be_bytes(),
-        ])
+            &version,
+        ];
+        with_last(&parts, self.mfa_since, work)
+    }
+}
+
+/// A part that came later stands at the end, and only where it is set, so that MACs of rows
+/// without it stay what they were.
+fn with_last<R>(parts: &[&[u8]], last: Option<Timestamp>, work: impl FnOnce(&[&[u8]]) -> R) -> R {
+    match last.map(|at| at.0.to_be_bytes()) {
+        None => work(parts),
+        Some(last) => work(&[parts, &[last.as_slice()]].concat()),
     }
 }
 
@@ -191,6 +204,8 @@ pub struct ApiKeyRecord {
     pub expires_at: Option<Timestamp>,
     /// Since when it is refused because somebody said so.
     pub revoked_at: Option<Timestamp>,
+    /// Until when the second factor of its owner counts as shown recently.
+    pub fresh_until: Option<Timestamp>,
     /// The only trace of its secret part.
     pub key_mac: Mac,
 }
@@ -211,16 +226,18 @@ impl Signable for ApiKeyRecord {
         let scopes = self.scopes.to_string();
         let expires_at = self.expires_at.map(|at| at.0.to_be_bytes());
         let revoked_at = self.revoked_at.map(|at| at.0.to_be_bytes());
-        work(&[
+        let created_at = self.created_at.0.to_be_bytes();
+        let parts: [&[u8]; 8] = [
             self.id.as_str().as_bytes(),
             self.kind.as_str().as_bytes(),
             self.user.as_bytes(),
             scopes.as_bytes(),
-            &self.created_at.0.to_be_bytes(),
+            &created_at,
             expires_at.as_ref().map_or(&[], <[u8; 8]>::as_slice),
             revoked_at.as_ref().map_or(&[], <[u8; 8]>::as_slice),
             self.key_mac.as_bytes(),
-        ])
+        ];
+        with_last(&parts, self.fresh_until, work)
     }
 }
 
@@ -271,6 +288,7 @@ mod tests {
             first_name: PersonName::parse("Ada").unwrap(),
             last_name: PersonName::parse("Lovelace").unwrap(),
             created_at: Timestamp(1_800_000_000),
+            mfa_since: None,
             version: 3,
         };
         assert_eq!(
@@ -293,6 +311,7 @@ mod tests {
             created_at: Timestamp(1_800_000_000),
             expires_at: Some(Timestamp(1_900_000_000)),
             revoked_at: None,
+            fresh_until: None,
             key_mac: key_mac.unwrap(),
         };
         assert_eq!(

@@ -7,8 +7,9 @@ use keyward_crypto::{ApiKeyId, ApiKeyKind};
 
 use crate::{KeyName, Role, Scope, Scopes, UserId, UserKind, Username};
 
-/// Who is asking, and with which key.
+/// Who is asking, and with which key. Only [`Authenticate`](crate::Authenticate) makes one.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Principal {
     /// The user behind the key.
     pub user: UserId,
@@ -18,6 +19,8 @@ pub struct Principal {
     pub kind: UserKind,
     /// Their role.
     pub role: Role,
+    /// Whether they have a second factor.
+    pub mfa_enabled: bool,
     /// The key that was presented.
     pub key: PrincipalKey,
     /// The request that is being served, for the audit log.
@@ -26,6 +29,7 @@ pub struct Principal {
 
 /// The key that was presented.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct PrincipalKey {
     /// Its public id.
     pub id: ApiKeyId,
@@ -37,6 +41,8 @@ pub struct PrincipalKey {
     pub scopes: Scopes,
     /// When it ends.
     pub expires_at: Option<Timestamp>,
+    /// Until when its owner's second factor counts as shown recently.
+    pub fresh_until: Option<Timestamp>,
 }
 
 impl Principal {

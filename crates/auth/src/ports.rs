@@ -2,7 +2,10 @@ use keyward_audit::AuditEvents;
 use keyward_core::{StoreError, Timestamp};
 use keyward_crypto::{ApiKeyId, Mac, Signed};
 
-use crate::{ApiKeyRecord, IdempotencyKeys, KeyWithOwner, ListedKey, User, UserId, Username};
+use crate::{
+    ApiKeyRecord, AttemptLimits, IdempotencyKeys, KeyWithOwner, ListedKey, LoginTickets,
+    SecondFactors, User, UserId, Username,
+};
 
 /// Users, inside a unit of work.
 pub trait Users {
@@ -64,6 +67,13 @@ pub trait ApiKeys {
         limit: i64,
     ) -> Result<Vec<ListedKey>, StoreError>;
 
+    /// The keys of kind `login` of a user that are neither revoked nor expired at `now`.
+    fn live_sessions(
+        &mut self,
+        user: UserId,
+        now: Timestamp,
+    ) -> Result<Vec<Signed<ApiKeyRecord>>, StoreError>;
+
     /// Writes `new` over the key of the same id, if the stored row still carries the MAC `old`,
     /// and says whether it did. When the key was last used stays as it is.
     fn replace_api_key(
@@ -89,6 +99,18 @@ pub struct KeyCursor {
 /// All repositories that this crate's services use together.
 ///
 /// Never implement it: it follows from the others.
-pub trait AuthTx: Users + ApiKeys + IdempotencyKeys + AuditEvents {}
+pub trait AuthTx:
+    Users + ApiKeys + AttemptLimits + SecondFactors + LoginTickets + IdempotencyKeys + AuditEvents
+{
+}
 
-impl<Tx: Users + ApiKeys + IdempotencyKeys + AuditEvents> AuthTx for Tx {}
+impl<Tx> AuthTx for Tx where
+    Tx: Users
+        + ApiKeys
+        + AttemptLimits
+        + SecondFactors
+        + LoginTickets
+        + IdempotencyKeys
+        + AuditEvents
+{
+}

@@ -1,46 +1,26 @@
-use std::sync::Arc;
-
-use keyward_audit::{Actor, AuditEvents as _, AuditLog, Event};
-use keyward_core::{Clock, Id, Store, StoreError};
-use keyward_crypto::{ApiKey, ApiKeyKind, MacRing, Password, Passwords, Signed};
+use keyward_audit::{Actor, AuditEvents as _, Event};
+use keyward_core::{Id, Store, StoreError};
+use keyward_crypto::{ApiKey, ApiKeyKind, Password, Signed};
 
 use crate::accounts::{USER_CREATE, subject as user_subject};
 use crate::api_keys::{Draft, KEY_CREATE, subject as key_subject};
 use crate::{
-    ApiKeys as _, AuthTx, KeyName, PersonName, Role, Scopes, User, UserId, UserKind, UserStatus,
-    Username, Users as _,
+    ApiKeys as _, AuthTx, Environment, KeyName, Overloaded, PersonName, Role, Scopes, User, UserId,
+    UserKind, UserStatus, Username, Users as _,
 };
 
 /// Makes the first administrator of an empty store.
-pub struct Setup<S> {
-    store: S,
-    macs: MacRing,
-    passwords: Arc<Passwords>,
-    audit: AuditLog,
-    clock: Arc<dyn Clock>,
-}
+pub struct Setup<S>(Environment<S>);
 
 impl<S: Store<Tx: AuthTx>> Setup<S> {
     /// Wires the service.
-    pub fn new(
-        store: S,
-        macs: MacRing,
-        passwords: Arc<Passwords>,
-        audit: AuditLog,
-        clock: Arc<dyn Clock>,
-    ) -> Self {
-        Self {
-            store,
-            macs,
-            passwords,
-            audit,
-            clock,
-        }
+    pub fn new(environment: Environment<S>) -> Self {
+        Self(environment)
     }
 
     /// Whether nobody was ever made here.
     pub fn is_due(&self) -> Result<bool, StoreError> {
-        Ok(!self.store.lookup(|tx| tx.any_user())?)
+        Ok(!self.0.store.lookup(|tx| tx.any_user())?)
     }
 
     /// Makes the administrator and a key with every scope and no expiry.
@@ -51,17 +31,18 @@ impl<S: Store<Tx: AuthTx>> Setup<S> {
         username: &Username,
         password: &Password,
     ) -> Result<FirstAdmin, SetupError> {
-        let now = self.clock.now();
+        let now = self.0.clock.now();
         let user = User {
             id: Id::generate(),
             username: username.clone(),
             kind: UserKind::Human,
             role: Role::Admin,
             status: UserStatus::Active,
-            password_hash: Some(self.passwords.hash(password)),
+            password_hash: Some(self.0.hashing.hash(password)?),
             first_name: PersonName::from_stored(String::new()),
             last_name: PersonName::from_stored(String::new()),
             created_at: now,
+            mfa_since: None,
             version: 1,
         };
         let key = ApiKey::generate(ApiKeyKind::User);
@@ -72,10 +53,10 @@ impl<S: Store<Tx: AuthTx>> Setup<S> {
             scopes: Scopes::all(),
             expires_at: None,
         };
-        let record = Signed::sign(draft.record(&key, &self.macs, now), &self.macs);
+        let record = Signed::sign(draft.record(&key, &self.0.macs, now), &self.0.macs);
         let id = user.id;
-        let user = Signed::sign(user, &self.macs);
-        self.store.write(|tx| {
+        let user = Signed::sign(user, &self.0.macs);
+        self.0.store.write(|tx| {
             // Holds the other of two racing calls back until this one has committed.
             tx.lock_audit_head()?;
             if tx.any_user()? || !tx.add_user(&user)? {
@@ -85,11 +66,11 @@ impl<S: Store<Tx: AuthTx>> Setup<S> {
             let made = Event::new(Actor::host(), USER_CREATE, user_subject(id))
                 .with("username", username.as_str())
                 .with("role", Role::Admin.as_str());
-            self.audit.record(tx, &made)?;
+            self.0.audit.record(tx, &made)?;
             let keyed = Event::new(Actor::host(), KEY_CREATE, key_subject(key.id()))
                 .with("user", id.to_string())
                 .with("scopes", Scopes::all().to_string());
-            self.audit.record(tx, &keyed)?;
+            self.0.audit.record(tx, &keyed)?;
             Ok(())
         })?;
         Ok(FirstAdmin { user: id, key })
@@ -112,6 +93,9 @@ pub enum SetupError {
     /// There are users already.
     #[error("this Keyward has users already")]
     AlreadyDone,
+    /// See [`Overloaded`].
+    #[error(transparent)]
+    Overloaded(#[from] Overloaded),
     /// The storage failed.
     #[error(transparent)]
     Store(#[from] StoreError),

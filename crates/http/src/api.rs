@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use crate::call::Call;
 use crate::edge::RequestId;
-use crate::endpoint::{Endpoint, Run};
+use crate::endpoint::{Access, Endpoint, Run};
 use crate::services::{ApiStore, Services};
 use crate::{Problem, Source, TrustedProxies, body, docs, health, routes};
 
@@ -89,13 +89,13 @@ impl<S: ApiStore> Api<S> {
         let mut methods = Vec::new();
         for endpoint in self.endpoints.iter().filter(|known| known.path == path) {
             let (services, run) = (Arc::clone(&self.services), Arc::clone(&endpoint.run));
-            let proxies = Arc::clone(&self.proxies);
+            let (proxies, access) = (Arc::clone(&self.proxies), endpoint.access);
             methods.push(endpoint.method.to_string());
             resource = resource.route(web::method(endpoint.method.clone()).to(
                 move |request: HttpRequest, payload: web::Payload| {
                     let (services, run) = (Arc::clone(&services), Arc::clone(&run));
                     let source = source(&request, &proxies);
-                    async move { answer(&request, payload, source, services, run).await }
+                    async move { answer(&request, payload, (access, source), services, run).await }
                 },
             ));
         }
@@ -122,12 +122,15 @@ pub fn openapi<S: ApiStore>() -> utoipa::openapi::OpenApi {
 async fn answer<S: ApiStore>(
     request: &HttpRequest,
     payload: web::Payload,
-    source: Source,
+    (access, source): (Access, Source),
     services: Arc<Services<S>>,
     run: Arc<Run<S>>,
 ) -> Result<HttpResponse, Problem> {
     // Before the body, so that nobody without the form of a key makes us read one.
-    let key = bearer(request).ok_or_else(Problem::unauthenticated)?;
+    let key = match access {
+        Access::Open => None,
+        Access::Key(_) => Some(bearer(request).ok_or_else(Problem::unauthenticated)?),
+    };
     let body = match *request.method() {
         Method::GET => Zeroizing::default(),
         _ => body::read(request, payload).await?,
@@ -151,7 +154,7 @@ fn source(request: &HttpRequest, proxies: &TrustedProxies) -> Source {
 fn call(
     request: &HttpRequest,
     source: Source,
-    key: ApiKey,
+    key: Option<ApiKey>,
     body: Zeroizing<Vec<u8>>,
 ) -> Result<Call, Problem> {
     let parameters = request.match_info().iter();

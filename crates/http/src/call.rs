@@ -1,4 +1,4 @@
-use keyward_auth::{Idempotency, IdempotencyKey};
+use keyward_auth::{Idempotency, IdempotencyKey, Visitor};
 use keyward_crypto::{ApiKey, MacRing};
 use zeroize::Zeroizing;
 
@@ -7,7 +7,8 @@ use crate::{Problem, Source};
 /// A request whose key is well-formed but not checked yet, with everything that a handler may
 /// read, so that the rest happens on the blocking pool in one go.
 pub(crate) struct Call {
-    pub(crate) key: ApiKey,
+    /// `None` only where none is asked for.
+    pub(crate) key: Option<ApiKey>,
     /// Method and path, for fingerprints.
     pub(crate) operation: String,
     /// The values of the path's parameters, in order.
@@ -20,6 +21,14 @@ pub(crate) struct Call {
 }
 
 impl Call {
+    /// From where the request comes, for what is counted by that.
+    pub(crate) fn visitor(&self) -> Visitor {
+        Visitor {
+            source: self.source.to_string(),
+            request: self.request_id.clone(),
+        }
+    }
+
     /// The attempt that the client named, if it did.
     pub(crate) fn attempt(&self, macs: &MacRing) -> Result<Option<Idempotency>, Problem> {
         let Some(text) = &self.idempotency_key else {

@@ -1,7 +1,8 @@
 use std::sync::Arc;
 
 use actix_web::http::Method;
-use keyward_auth::{MissingScope, Permit, RequiredScope, Scope};
+use keyward_auth::{MissingScope, Permit, RequiredScope, Scope, Visitor};
+use keyward_crypto::ApiKey;
 
 use crate::Problem;
 use crate::answer::{Answer, Reply};
@@ -15,11 +16,22 @@ pub(crate) struct Endpoint<S> {
     pub(crate) method: Method,
     /// Below `/api/v1`, with parameters as `{name}`.
     pub(crate) path: &'static str,
-    /// What the key has to have; `None` for any valid key.
-    pub(crate) scope: Option<Scope>,
+    pub(crate) access: Access,
     pub(crate) doc: OperationDoc,
     pub(crate) run: Arc<Run<S>>,
 }
+
+/// Who may call a route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// Anybody: the routes by which people log in.
+    Open,
+    /// Who has a valid key, with this scope if there is one.
+    Key(Option<Scope>),
+}
+
+/// What a route that takes no key does.
+pub(crate) type OpenHandler<S, In, Out> = fn(&Services<S>, &Visitor, In) -> Result<Out, Problem>;
 
 /// What a route does: plain values in, plain values out.
 pub(crate) type Handler<S, Needed, In, Out> =
@@ -42,25 +54,53 @@ impl<S: ApiStore> Endpoint<S> {
         Self {
             method,
             path,
-            scope: Needed::SCOPE,
+            access: Access::Key(Needed::SCOPE),
             doc,
             run: Arc::new(move |services, call| {
-                let mut principal = services.authenticate.principal(&call.key)?;
+                let key = call.key.as_ref().ok_or_else(Problem::unauthenticated)?;
+                let mut principal = services.authenticate.principal(key)?;
                 principal.request.clone_from(&call.request_id);
                 let permit = principal
                     .permit::<Needed>()
-                    .inspect_err(|missing| log_refusal(missing, &call))?;
+                    .inspect_err(|missing| log_refusal(missing, key, &call))?;
                 let input = In::read(&call, &services.macs)?;
                 handler(services, &permit, input)?.reply()
+            }),
+        }
+    }
+
+    /// Says that the route asks for a person, or for a recent second factor.
+    pub(crate) fn sensitive(mut self) -> Self {
+        self.doc.sensitive = true;
+        self
+    }
+
+    /// Declares a route that takes no key. Only logging in is one.
+    pub(crate) fn open<In: Input + 'static, Out: Answer + 'static>(
+        method: Method,
+        path: &'static str,
+        summary: &'static str,
+        handler: OpenHandler<S, In, Out>,
+    ) -> Self {
+        let mut doc = OperationDoc::new(summary, Out::STATUS, Out::shape());
+        In::describe(&mut doc);
+        Self {
+            method,
+            path,
+            access: Access::Open,
+            doc,
+            run: Arc::new(move |services, call| {
+                let input = In::read(&call, &services.macs)?;
+                handler(services, &call.visitor(), input)?.reply()
             }),
         }
     }
 }
 
 /// Tells an operator which key a client should have been given more with.
-fn log_refusal(MissingScope(scope): &MissingScope, call: &Call) {
+fn log_refusal(MissingScope(scope): &MissingScope, key: &ApiKey, call: &Call) {
     tracing::info!(
-        key = %call.key.id(),
+        key = %key.id(),
         %scope,
         source = %call.source,
         request_id = call.request_id.as_deref().unwrap_or_default(),

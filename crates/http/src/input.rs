@@ -2,7 +2,7 @@ use std::borrow::Cow;
 use std::fmt::Display;
 use std::str::FromStr;
 
-use keyward_auth::Idempotency;
+use keyward_auth::{Idempotency, Visitor};
 use keyward_core::Id;
 use keyward_crypto::{ApiKeyId, MacRing};
 use serde::Deserialize;
@@ -69,6 +69,17 @@ impl<T: DeserializeOwned + ToSchema> Input for Body<T> {
 
     fn describe(doc: &mut OperationDoc) {
         doc.body = Some(Shape::of::<T>());
+    }
+}
+
+/// Where the request comes from.
+impl Input for Visitor {
+    fn read(call: &Call, _: &MacRing) -> Result<Self, Problem> {
+        Ok(call.visitor())
+    }
+
+    fn describe(doc: &mut OperationDoc) {
+        doc.limited = true;
     }
 }
 

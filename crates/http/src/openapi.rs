@@ -1,5 +1,4 @@
 use actix_web::http::{Method, StatusCode};
-use keyward_auth::Scope;
 use utoipa::ToSchema;
 use utoipa::openapi::content::ContentBuilder;
 use utoipa::openapi::path::{
@@ -13,7 +12,7 @@ use utoipa::openapi::{
 };
 
 use crate::api::PREFIX;
-use crate::endpoint::Endpoint;
+use crate::endpoint::{Access, Endpoint};
 use crate::routes::schemas::Problem;
 
 /// What the document says of one operation.
@@ -26,6 +25,10 @@ pub(crate) struct OperationDoc {
     pub(crate) path: Vec<&'static str>,
     pub(crate) paged: bool,
     pub(crate) idempotent: bool,
+    /// Whether attempts are counted.
+    pub(crate) limited: bool,
+    /// Whether a recent second factor, or a person, is asked for.
+    pub(crate) sensitive: bool,
 }
 
 impl OperationDoc {
@@ -38,6 +41,8 @@ impl OperationDoc {
             path: Vec::new(),
             paged: false,
             idempotent: false,
+            limited: false,
+            sensitive: false,
         }
     }
 }
@@ -99,8 +104,13 @@ fn operation<S>(endpoint: &Endpoint<S>) -> Operation {
         .tag(tag(endpoint.path))
         .operation_id(Some(operation_id(endpoint)))
         .summary(Some(doc.summary))
-        .description(Some(needs(endpoint.scope)))
-        .security(SecurityRequirement::new(SECURITY, [] as [&str; 0]));
+        .description(Some(needs(endpoint.access)));
+    // An empty list says that the operation takes no key.
+    let securities = match endpoint.access {
+        Access::Open => Vec::new(),
+        Access::Key(_) => vec![SecurityRequirement::new(SECURITY, [] as [&str; 0])],
+    };
+    operation = operation.securities(Some(securities));
     for parameter in parameters(endpoint) {
         operation = operation.parameter(parameter);
     }
@@ -132,11 +142,12 @@ fn operation<S>(endpoint: &Endpoint<S>) -> Operation {
     operation.build()
 }
 
-fn needs(scope: Option<Scope>) -> String {
-    scope.map_or_else(
-        || "Any valid key.".to_owned(),
-        |scope| format!("Needs the scope `{scope}`."),
-    )
+fn needs(access: Access) -> String {
+    match access {
+        Access::Open => "Takes no key.".to_owned(),
+        Access::Key(None) => "Any valid key.".to_owned(),
+        Access::Key(Some(scope)) => format!("Needs the scope `{scope}`."),
+    }
 }
 
 fn parameters<S>(endpoint: &Endpoint<S>) -> Vec<Parameter> {
@@ -217,11 +228,11 @@ fn failures<S>(endpoint: &Endpoint<S>) -> Vec<(&'static str, &'static str)> {
     let creates = doc.idempotent;
     let all = [
         ("400", "Malformed", has_body || doc.paged || creates),
-        ("401", "No valid key", true),
+        ("401", "No valid key, or the login was rejected", true),
         (
             "403",
-            "A scope is missing, or the key would be too strong",
-            endpoint.scope.is_some() || creates,
+            "A scope or a recent second factor is missing, or the key would be too strong",
+            doc.sensitive || creates || matches!(endpoint.access, Access::Key(Some(_))),
         ),
         (
             "404",
@@ -249,6 +260,7 @@ fn failures<S>(endpoint: &Endpoint<S>) -> Vec<(&'static str, &'static str)> {
             endpoint.method != Method::GET,
         ),
         ("422", "Some fields are not valid", has_body || doc.paged),
+        ("429", "Too many attempts", doc.limited),
         ("500", "Keyward failed; the log says more", true),
         ("503", "The storage is unavailable; try again", true),
     ];
@@ -280,7 +292,7 @@ fn http_method(method: &Method) -> HttpMethod {
 }
 
 const SECURITY: &str = "api_key";
-const DESCRIPTION: &str = "Keeps the keys of an AI-agent platform. Every operation takes an API key as a bearer token. \
+const DESCRIPTION: &str = "Keeps the keys of an AI-agent platform. Every operation but the two steps of a login takes an API key as a bearer token. \
     Errors are problem documents (RFC 9457). A trailing slash is accepted everywhere.";
 const IDEMPOTENCY: &str = "Names this attempt. A repeat within 24 hours gives the first answer again, except for what is \
     shown only once; the same key with another request is a conflict.";

@@ -4,7 +4,10 @@ use std::fmt;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderValue};
 use actix_web::{HttpResponse, ResponseError};
-use keyward_auth::{AuthenticateError, KeyError, MissingScope, Scope, UserError};
+use keyward_auth::{
+    AuthenticateError, CodeError, Denied, KeyError, LoginError, MfaError, MissingScope, Overloaded,
+    PasswordRefused, Scope, UserError,
+};
 use keyward_core::StoreError;
 use keyward_credentials::{AccessError, CredentialError};
 use serde::Serialize;
@@ -26,6 +29,9 @@ pub struct Problem {
     errors: Vec<FieldError>,
     #[serde(skip)]
     allow: Option<String>,
+    /// Seconds.
+    #[serde(skip)]
+    retry_after: Option<i64>,
 }
 
 /// What is wrong with one field of a request.
@@ -53,6 +59,7 @@ impl Problem {
             detail: None,
             errors: Vec::new(),
             allow: None,
+            retry_after: None,
         }
     }
 
@@ -158,6 +165,72 @@ impl Problem {
         )
     }
 
+    fn overloaded() -> Self {
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "overloaded",
+            "too many passwords are being checked at the moment",
+        )
+        .with_detail("nothing was checked or changed; try again in a moment")
+    }
+
+    fn too_many_attempts(retry_after: i64) -> Self {
+        Self {
+            retry_after: Some(retry_after),
+            ..Self::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                "too-many-attempts",
+                "too many attempts",
+            )
+        }
+        .with_detail("the attempt was not looked at; wait as long as Retry-After says")
+    }
+
+    fn factor_disabled() -> Self {
+        Self {
+            retry_after: Some(ASK_SOMEBODY),
+            ..Self::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                "factor-disabled",
+                "too many wrong codes",
+            )
+        }
+        .with_detail("waiting does not help: use a recovery code, or ask an administrator")
+    }
+
+    fn login_rejected() -> Self {
+        Self::new(
+            StatusCode::UNAUTHORIZED,
+            "login-rejected",
+            "the login was rejected",
+        )
+    }
+
+    fn invalid_code() -> Self {
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            "invalid-code",
+            "the code is wrong or was used before",
+        )
+        .with_detail("each code works once; wait for the next one")
+    }
+
+    fn invalid_password() -> Self {
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            "invalid-password",
+            "the current password is wrong",
+        )
+    }
+
+    fn not_for_agents() -> Self {
+        Self::new(
+            StatusCode::FORBIDDEN,
+            "not-for-agents",
+            "an agent cannot do this",
+        )
+    }
+
     pub(crate) fn internal() -> Self {
         Self::new(
             StatusCode::INTERNAL_SERVER_ERROR,
@@ -205,6 +278,80 @@ impl From<AuthenticateError> for Problem {
     }
 }
 
+impl From<Denied> for Problem {
+    fn from(denied: Denied) -> Self {
+        match denied {
+            Denied::KeyEnded => Self::unauthenticated(),
+            Denied::MissingScope(scope) => Self::missing_scope(scope),
+            Denied::StepUpRequired => Self::new(
+                StatusCode::FORBIDDEN,
+                "step-up-required",
+                "this needs a recent second factor",
+            )
+            .with_detail("send a code to POST /api/v1/auth/step-up with this key, then try again"),
+            Denied::Store(error) => error.into(),
+            _ => Self::internal(),
+        }
+    }
+}
+
+impl From<PasswordRefused> for Problem {
+    fn from(refused: PasswordRefused) -> Self {
+        match refused {
+            PasswordRefused::Rejected => Self::invalid_password(),
+            PasswordRefused::Limited(seconds) => Self::too_many_attempts(seconds),
+            PasswordRefused::Overloaded(Overloaded) => Self::overloaded(),
+            PasswordRefused::Store(error) => error.into(),
+            _ => Self::internal(),
+        }
+    }
+}
+
+impl From<CodeError> for Problem {
+    fn from(error: CodeError) -> Self {
+        match error {
+            CodeError::Rejected => Self::invalid_code(),
+            CodeError::Limited(seconds) => Self::too_many_attempts(seconds),
+            CodeError::Disabled => Self::factor_disabled(),
+            CodeError::Store(error) => error.into(),
+            _ => Self::internal(),
+        }
+    }
+}
+
+impl From<LoginError> for Problem {
+    fn from(error: LoginError) -> Self {
+        match error {
+            LoginError::Rejected => Self::login_rejected(),
+            LoginError::Limited(seconds) => Self::too_many_attempts(seconds),
+            LoginError::FactorDisabled => Self::factor_disabled(),
+            LoginError::Overloaded(Overloaded) => Self::overloaded(),
+            LoginError::Store(error) => error.into(),
+            _ => Self::internal(),
+        }
+    }
+}
+
+impl From<MfaError> for Problem {
+    fn from(error: MfaError) -> Self {
+        match error {
+            MfaError::NotFound => Self::not_found(),
+            MfaError::NotForAgents => Self::not_for_agents(),
+            MfaError::CodeRequired => Self::invalid(vec![FieldError::new(
+                "code",
+                "needed where there is a second factor",
+            )]),
+            MfaError::Password(refused) => refused.into(),
+            MfaError::Code(error) => error.into(),
+            MfaError::Denied(denied) => denied.into(),
+            MfaError::Busy => Self::busy(),
+            MfaError::Overloaded(Overloaded) => Self::overloaded(),
+            MfaError::Store(error) => error.into(),
+            _ => Self::internal(),
+        }
+    }
+}
+
 impl From<MissingScope> for Problem {
     fn from(MissingScope(scope): MissingScope) -> Self {
         Self::missing_scope(scope)
@@ -231,6 +378,7 @@ impl From<KeyError> for Problem {
                 Self::invalid(vec![FieldError::new("expires_at", "this lies in the past")])
             }
             KeyError::Busy => Self::busy(),
+            KeyError::Denied(denied) => denied.into(),
             KeyError::Idempotency(_) => Self::idempotency_conflict(),
             KeyError::Store(error) => error.into(),
             _ => Self::internal(),
@@ -251,11 +399,10 @@ impl From<UserError> for Problem {
                 "role",
                 "an agent cannot be an administrator",
             )]),
-            UserError::NotForAgents => Self::new(
-                StatusCode::FORBIDDEN,
-                "not-for-agents",
-                "an agent cannot do this",
-            ),
+            UserError::NotForAgents => Self::not_for_agents(),
+            UserError::Denied(denied) => denied.into(),
+            UserError::Password(refused) => refused.into(),
+            UserError::Overloaded(Overloaded) => Self::overloaded(),
             UserError::Busy => Self::busy(),
             UserError::Idempotency(_) => Self::idempotency_conflict(),
             UserError::Store(error) => error.into(),
@@ -350,6 +497,9 @@ impl ResponseError for Problem {
             }
             _ => {}
         }
+        if let Some(seconds) = self.retry_after {
+            response.insert_header((header::RETRY_AFTER, seconds));
+        }
         if let Some(allow) = &self.allow {
             response.insert_header((header::ALLOW, allow.as_str()));
         }
@@ -364,5 +514,7 @@ fn as_number<S: serde::Serializer>(status: &StatusCode, serializer: S) -> Result
 
 const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
 const BEARER: HeaderValue = HeaderValue::from_static("Bearer");
+/// Seconds. Sooner or later somebody has to do something else.
+const ASK_SOMEBODY: i64 = 3_600;
 /// Seconds after which a retry may find the storage back.
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("2");

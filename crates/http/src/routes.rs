@@ -3,7 +3,9 @@
 mod audit;
 mod credentials;
 mod keys;
+mod login;
 mod me;
+mod mfa;
 pub(crate) mod schemas;
 mod users;
 
@@ -13,6 +15,8 @@ use crate::services::ApiStore;
 /// Every route below `/api/v1`. Where two paths could match, the fixed one stands first.
 pub(crate) fn all<S: ApiStore>() -> Vec<Endpoint<S>> {
     [
+        login::endpoints(),
+        mfa::endpoints(),
         me::endpoints(),
         keys::endpoints(),
         users::endpoints(),

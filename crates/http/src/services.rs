@@ -1,7 +1,11 @@
+use std::sync::Arc;
+
 use keyward_audit::{AuditEvents, ReadAudit};
-use keyward_auth::{AuthTx, Authenticate, ManageKeys, ManageUsers};
+use keyward_auth::{
+    AuthTx, Authenticate, Environment, LastUsed, Login, ManageKeys, ManageMfa, ManageUsers,
+};
 use keyward_core::Store;
-use keyward_credentials::{AccessCredential, CredentialsTx, ManageCredentials};
+use keyward_credentials::{AccessCredential, CredentialScope, CredentialsTx, ManageCredentials};
 use keyward_crypto::MacRing;
 
 /// The services behind the routes.
@@ -12,6 +16,10 @@ pub struct Services<S> {
     pub macs: MacRing,
     /// Turns keys into principals.
     pub authenticate: Authenticate<S>,
+    /// Behind the two steps of a login, and its end.
+    pub login: Login<S>,
+    /// Behind `/auth/mfa` and `/auth/step-up`.
+    pub mfa: ManageMfa<S>,
     /// Behind `/users`.
     pub users: ManageUsers<S>,
     /// Behind `/users/…/keys`.
@@ -22,6 +30,58 @@ pub struct Services<S> {
     pub access: AccessCredential<S>,
     /// Behind `/audit`.
     pub audit: ReadAudit<S>,
+}
+
+#[expect(
+    private_bounds,
+    reason = "an alias for the repositories that the services ask for"
+)]
+impl<S: ApiStore + Clone> Services<S> {
+    /// Wires all services over one environment.
+    pub fn new(
+        environment: &Environment<S>,
+        scope: CredentialScope,
+        last_used: Arc<LastUsed>,
+    ) -> Self {
+        let Environment {
+            store,
+            fields,
+            macs,
+            audit,
+            clock,
+            ..
+        } = environment;
+        Self {
+            store: store.clone(),
+            macs: macs.clone(),
+            authenticate: Authenticate::new(
+                store.clone(),
+                macs.clone(),
+                Arc::clone(clock),
+                last_used,
+            ),
+            login: Login::new(environment.clone()),
+            mfa: ManageMfa::new(environment.clone()),
+            users: ManageUsers::new(environment.clone()),
+            keys: ManageKeys::new(environment.clone()),
+            credentials: ManageCredentials::new(
+                store.clone(),
+                fields.clone(),
+                macs.clone(),
+                audit.clone(),
+                Arc::clone(clock),
+                scope,
+            ),
+            access: AccessCredential::new(
+                store.clone(),
+                fields.clone(),
+                macs.clone(),
+                audit.clone(),
+                scope,
+            ),
+            audit: ReadAudit::new(store.clone()),
+        }
+    }
 }
 
 /// What the routes need of a store.

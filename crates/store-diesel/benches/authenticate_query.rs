@@ -95,6 +95,7 @@ fn user(n: usize) -> User {
         first_name: PersonName::from_stored("Ada".to_owned()),
         last_name: PersonName::from_stored("Lovelace".to_owned()),
         created_at: Timestamp(1_800_000_000),
+        mfa_since: None,
         version: 1,
     }
 }
@@ -110,6 +111,7 @@ fn key(owner: &User, macs: &MacRing) -> ApiKeyRecord {
         created_at: Timestamp(1_800_000_000),
         expires_at: None,
         revoked_at: None,
+        fresh_until: None,
         key_mac: key.mac(macs),
     }
 }

@@ -61,6 +61,28 @@ impl ApiKeys for DieselTx {
         .collect()
     }
 
+    fn live_sessions(
+        &mut self,
+        user: UserId,
+        now: Timestamp,
+    ) -> Result<Vec<Signed<ApiKeyRecord>>, StoreError> {
+        let is_open = api_keys::expires_at
+            .is_null()
+            .or(api_keys::expires_at.gt(now.0).assume_not_null());
+        self.run(|connection| {
+            api_keys::table
+                .filter(api_keys::user_id.eq(user.to_string()))
+                .filter(api_keys::kind.eq(ApiKeyKind::Login.as_str()))
+                .filter(api_keys::revoked_at.is_null().and(is_open))
+                .order(api_keys::id)
+                .select(KeyRow::as_select())
+                .load(connection)
+        })?
+        .into_iter()
+        .map(|row| ListedKey::try_from(row).map(|listed| listed.key))
+        .collect()
+    }
+
     fn replace_api_key(
         &mut self,
         old: &Mac,
@@ -164,6 +186,7 @@ struct NewKey<'a> {
     revoked_at: Option<i64>,
     key_mac: String,
     row_mac: String,
+    fresh_until: Option<i64>,
 }
 
 impl<'a> From<&'a Signed<ApiKeyRecord>> for NewKey<'a> {
@@ -180,6 +203,7 @@ impl<'a> From<&'a Signed<ApiKeyRecord>> for NewKey<'a> {
             revoked_at: key.revoked_at.map(|at| at.0),
             key_mac: key.key_mac.as_stored(),
             row_mac: signed.mac().as_stored(),
+            fresh_until: key.fresh_until.map(|at| at.0),
         }
     }
 }
@@ -198,6 +222,7 @@ struct KeyRow {
     last_used_at: Option<i64>,
     key_mac: String,
     row_mac: String,
+    fresh_until: Option<i64>,
 }
 
 impl TryFrom<KeyRow> for ListedKey {
@@ -214,6 +239,7 @@ impl TryFrom<KeyRow> for ListedKey {
             created_at: Timestamp(row.created_at),
             expires_at: row.expires_at.map(Timestamp),
             revoked_at: row.revoked_at.map(Timestamp),
+            fresh_until: row.fresh_until.map(Timestamp),
             key_mac: stored::mac(&row.key_mac, "api_keys.key_mac")?,
         };
         let mac = stored::mac(&row.row_mac, "api_keys.row_mac")?;

@@ -43,10 +43,12 @@
 compile_error!("enable `sqlite`, or one of `pg-bundled`, `pg-bundled-tls` and `pg-system`");
 
 mod api_keys;
+mod attempts;
 mod audit;
 mod connection;
 mod credentials;
 mod durability;
+mod factors;
 mod failure;
 mod idempotency;
 mod inspect;
@@ -62,6 +64,7 @@ mod store;
 mod stored;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod tickets;
 mod url;
 mod users;
 

@@ -11,6 +11,7 @@ diesel::table! {
         created_at -> BigInt,
         version -> BigInt,
         row_mac -> Text,
+        mfa_since -> Nullable<BigInt>,
     }
 }
 
@@ -27,6 +28,7 @@ diesel::table! {
         last_used_at -> Nullable<BigInt>,
         key_mac -> Text,
         row_mac -> Text,
+        fresh_until -> Nullable<BigInt>,
     }
 }
 
@@ -93,6 +95,47 @@ diesel::table! {
         kid -> Text,
         sealed -> Text,
         created_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    totp_secrets (user_id) {
+        user_id -> Text,
+        active -> Nullable<Text>,
+        pending -> Nullable<Text>,
+        pending_expires_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    recovery_codes (user_id, mac) {
+        user_id -> Text,
+        mac -> Text,
+    }
+}
+
+diesel::table! {
+    attempts (subject) {
+        subject -> Text,
+        account -> Nullable<Text>,
+        fails -> BigInt,
+        window_start -> BigInt,
+        window_count -> BigInt,
+        locked_until -> BigInt,
+        disabled_at -> Nullable<BigInt>,
+        last_step -> BigInt,
+        touched_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    login_tickets (id) {
+        id -> Text,
+        ticket_mac -> Text,
+        user_id -> Text,
+        expires_at -> BigInt,
+        tries -> BigInt,
+        row_mac -> Text,
     }
 }
 

@@ -185,6 +185,7 @@ struct NewUser<'a> {
     created_at: i64,
     version: i64,
     row_mac: String,
+    mfa_since: Option<i64>,
 }
 
 impl<'a> From<&'a Signed<User>> for NewUser<'a> {
@@ -202,6 +203,7 @@ impl<'a> From<&'a Signed<User>> for NewUser<'a> {
             created_at: user.created_at.0,
             version: user.version,
             row_mac: signed.mac().as_stored(),
+            mfa_since: user.mfa_since.map(|at| at.0),
         }
     }
 }
@@ -249,6 +251,7 @@ pub(crate) struct UserRow {
     created_at: i64,
     version: i64,
     row_mac: String,
+    mfa_since: Option<i64>,
 }
 
 impl TryFrom<UserRow> for Signed<User> {
@@ -266,6 +269,7 @@ impl TryFrom<UserRow> for Signed<User> {
             first_name: PersonName::from_stored(row.first_name),
             last_name: PersonName::from_stored(row.last_name),
             created_at: Timestamp(row.created_at),
+            mfa_since: row.mfa_since.map(Timestamp),
             version: row.version,
         };
         Ok(Self::from_stored(user, mac))

@@ -1,5 +1,7 @@
 //! Stores with one fault each: a check that does not fail on them would prove nothing.
 
+mod people;
+
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::thread;
@@ -197,6 +199,14 @@ impl ApiKeys for BrokenTx {
         limit: i64,
     ) -> Result<Vec<ListedKey>, StoreError> {
         self.inner.api_keys_of(user, after, limit)
+    }
+
+    fn live_sessions(
+        &mut self,
+        user: UserId,
+        now: Timestamp,
+    ) -> Result<Vec<Signed<ApiKeyRecord>>, StoreError> {
+        self.inner.live_sessions(user, now)
     }
 
     fn replace_api_key(

@@ -2,6 +2,7 @@ mod api_keys;
 mod audit;
 mod credentials;
 mod idempotency;
+mod people;
 mod tamper;
 mod users;
 
@@ -10,10 +11,10 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use keyward_audit::{Head, Record, Seq};
-use keyward_auth::{StoredAnswer, User, UserId};
+use keyward_auth::{StoredAnswer, TotpSecrets, User, UserId};
 use keyward_core::{Store, StoreError};
 use keyward_credentials::CredentialId;
-use keyward_crypto::{ApiKeyId, Signed};
+use keyward_crypto::{ApiKeyId, Mac, Signed, TicketId};
 
 pub use tamper::Tampering;
 
@@ -117,6 +118,10 @@ enum Access {
 pub(crate) struct Tables {
     pub(crate) users: Table<UserId, Signed<User>>,
     pub(crate) api_keys: Table<ApiKeyId, api_keys::Row>,
+    pub(crate) totp_secrets: Table<UserId, TotpSecrets>,
+    pub(crate) recovery_codes: Table<UserId, Vec<Mac>>,
+    pub(crate) attempts: Table<String, people::Attempts>,
+    pub(crate) tickets: Table<TicketId, people::Ticket>,
     pub(crate) answers: Table<(UserId, String), StoredAnswer>,
     pub(crate) credentials: Table<CredentialId, credentials::Row>,
     pub(crate) audit: Table<Seq, Record>,

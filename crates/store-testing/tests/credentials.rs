@@ -15,8 +15,8 @@ use std::sync::Arc;
 use keyward_audit::AuditLog;
 use keyward_auth::needs::{CredentialsAccess, CredentialsWrite, Read};
 use keyward_auth::{
-    KeyName, Permit, PersonName, Principal, PrincipalKey, RequiredScope, Role, Scopes, User,
-    UserKind, UserStatus, Username, Users as _,
+    ApiKeyRecord, ApiKeys as _, Authenticate, KeyName, LastUsed, Permit, PersonName, Principal,
+    RequiredScope, Role, Scopes, User, UserKind, UserStatus, Username, Users as _,
 };
 use keyward_core::{Id, ManualClock, Store as _, Timestamp};
 use keyward_credentials::{
@@ -246,42 +246,26 @@ struct World {
 impl World {
     fn new() -> Self {
         let macs = MacRing::parse(MacRing::generate_secret().expose()).unwrap();
+        let store = Arc::new(MemoryStore::new());
+        let clock = Arc::new(ManualClock::at(Timestamp(1_800_000_000)));
+        let ada = principal(&store, &macs, &clock, "ada");
+        let eve = principal(&store, &macs, &clock, "eve");
         let mut world = Self {
-            store: Arc::new(MemoryStore::new()),
+            store,
             keys: KeyRing::new(vec![FieldKey::generate()]).unwrap(),
-            clock: Arc::new(ManualClock::at(Timestamp(1_800_000_000))),
-            principal: principal("ada"),
+            clock,
+            principal: ada,
             llm: Id::generate(),
             twin: Id::generate(),
             others: Id::generate(),
             macs,
         };
-        let eve = principal("eve");
-        world.add(&world.principal);
-        world.add(&eve);
         world.llm = world.keep();
         world.twin = world.keep();
         let ada = std::mem::replace(&mut world.principal, eve);
         world.others = world.keep();
         world.principal = ada;
         world
-    }
-
-    fn add(&self, principal: &Principal) {
-        let user = User {
-            id: principal.user,
-            username: principal.username.clone(),
-            kind: UserKind::Human,
-            role: Role::Admin,
-            status: UserStatus::Active,
-            password_hash: None,
-            first_name: PersonName::from_stored(String::new()),
-            last_name: PersonName::from_stored(String::new()),
-            created_at: Timestamp(0),
-            version: 1,
-        };
-        let user = Signed::sign(user, &self.macs);
-        assert!(self.store.write(|tx| tx.add_user(&user)).unwrap());
     }
 
     fn keep(&self) -> CredentialId {
@@ -443,21 +427,46 @@ impl World {
     }
 }
 
-fn principal(name: &str) -> Principal {
-    Principal {
-        user: Id::generate(),
+/// An administrator with a key of their own.
+fn principal(
+    store: &Arc<MemoryStore>,
+    macs: &MacRing,
+    clock: &Arc<ManualClock>,
+    name: &str,
+) -> Principal {
+    let user = User {
+        id: Id::generate(),
         username: Username::parse(name).unwrap(),
         kind: UserKind::Human,
         role: Role::Admin,
-        key: PrincipalKey {
-            id: ApiKey::generate(ApiKeyKind::User).id(),
-            kind: ApiKeyKind::User,
-            name: KeyName::parse("test").unwrap(),
-            scopes: Scopes::all(),
-            expires_at: None,
-        },
-        request: None,
-    }
+        status: UserStatus::Active,
+        password_hash: None,
+        first_name: PersonName::from_stored(String::new()),
+        last_name: PersonName::from_stored(String::new()),
+        created_at: Timestamp(0),
+        mfa_since: None,
+        version: 1,
+    };
+    let key = ApiKey::generate(ApiKeyKind::User);
+    let record = ApiKeyRecord {
+        id: key.id(),
+        kind: key.kind(),
+        user: user.id,
+        name: KeyName::parse("test").unwrap(),
+        scopes: Scopes::all(),
+        created_at: Timestamp(0),
+        expires_at: None,
+        revoked_at: None,
+        fresh_until: None,
+        key_mac: key.mac(macs),
+    };
+    let (user, record) = (Signed::sign(user, macs), Signed::sign(record, macs));
+    assert!(store.write(|tx| tx.add_user(&user)).unwrap());
+    store.write(|tx| tx.add_api_key(&record)).unwrap();
+    let last_used = Arc::new(LastUsed::default());
+    Authenticate::new(Arc::clone(store), macs.clone(), clock.clone(), last_used)
+        .principal(&key)
+        .unwrap()
 }
 
 /// The masks of a view by path.

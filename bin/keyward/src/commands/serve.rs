@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use actix_web::middleware::{Condition, from_fn};
 use actix_web::{App, HttpServer};
-use keyward_auth::LastUsed;
+use keyward_auth::{Housekeeping, LastUsed};
 use keyward_http::{Api, TrustedProxies, edge};
 use keyward_store_diesel::DieselStore;
 
@@ -33,8 +33,12 @@ pub(crate) fn serve(settings: &Settings) -> Result<Exit, Failure> {
     let address = listener.local_addr().map_err(Failure::unavailable)?;
     let last_used = Arc::new(LastUsed::default());
     let proxies: TrustedProxies = settings.trusted_proxies.iter().copied().collect();
-    let api = Api::new(installation.services(&last_used)).trusting(proxies);
-    let flusher = Flusher::start(last_used, installation.store.clone());
+    let api = Api::new(installation.services(Arc::clone(&last_used))).trusting(proxies);
+    let flusher = Flusher::start(
+        last_used,
+        installation.store.clone(),
+        installation.housekeeping(),
+    );
     tracing::info!(%address, mode = %settings.mode, "serving");
     eprintln!("keyward: serving on http://{address} (API documentation at http://{address}/docs/)");
     let outcome = run(api, listener, &settings.cors);
@@ -89,16 +93,21 @@ fn other_origins(allow_all: bool, origins: &[String]) -> actix_cors::Cors {
         .fold(cors, |cors, origin| cors.allowed_origin(origin))
 }
 
-/// Writes behind when keys were used.
+/// Writes behind when keys were used, and drops what nobody needs any more.
 struct Flusher {
     stop: Sender<()>,
     thread: JoinHandle<()>,
 }
 
 impl Flusher {
-    fn start(last_used: Arc<LastUsed>, store: DieselStore) -> Self {
+    fn start(
+        last_used: Arc<LastUsed>,
+        store: DieselStore,
+        housekeeping: Housekeeping<DieselStore>,
+    ) -> Self {
         let (stop, stopped) = channel();
         let thread = std::thread::spawn(move || {
+            let mut rounds = (0..SWEEP_EVERY).cycle();
             loop {
                 let stopping = stopped.recv_timeout(FLUSH_EVERY) != Err(RecvTimeoutError::Timeout);
                 if let Err(error) = last_used.flush(&store) {
@@ -106,6 +115,11 @@ impl Flusher {
                 }
                 if stopping {
                     return;
+                }
+                if rounds.next() == Some(0)
+                    && let Err(error) = housekeeping.sweep()
+                {
+                    tracing::warn!(%error, "cannot drop what ended; trying again");
                 }
             }
         });
@@ -119,6 +133,8 @@ impl Flusher {
     }
 }
 
+/// In flushes: ten minutes.
+const SWEEP_EVERY: u32 = 40;
 const FLUSH_EVERY: Duration = Duration::from_secs(15);
 /// For the head of a request; the body has a deadline of its own.
 const HEAD_DEADLINE: Duration = Duration::from_secs(5);

@@ -1,7 +1,8 @@
 use actix_web::http::Method;
 use keyward_auth::needs::Read;
-use keyward_auth::{Any, Permit, PersonName, Scopes, UserId};
+use keyward_auth::{Any, OwnChange, Permit, PersonName, Scopes, UserId, Visitor};
 use keyward_core::Timestamp;
+use keyward_crypto::{Password, SecretText};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -9,6 +10,7 @@ use crate::Problem;
 use crate::answer::Found;
 use crate::endpoint::Endpoint;
 use crate::input::{Body, field};
+use crate::problem::FieldError;
 use crate::routes::schemas::Scope;
 use crate::routes::users::UserBody;
 use crate::services::{ApiStore, Services};
@@ -25,9 +27,10 @@ pub(crate) fn endpoints<S: ApiStore>() -> Vec<Endpoint<S>> {
         Endpoint::new(
             Method::PATCH,
             "/users/me",
-            "Change the names of the caller",
+            "Change the names and the password of the caller",
             change,
-        ),
+        )
+        .sensitive(),
     ]
 }
 
@@ -38,7 +41,7 @@ fn me<S: ApiStore>(_: &Services<S>, caller: &Permit<Any>, (): ()) -> Result<Foun
         username: caller.username.to_string(),
         kind: caller.kind.as_str(),
         role: caller.role.as_str(),
-        mfa_enabled: false,
+        mfa_enabled: caller.mfa_enabled,
         key: PresentedKey {
             id: caller.key.id.to_string(),
             name: caller.key.name.to_string(),
@@ -59,7 +62,7 @@ fn profile<S: ApiStore>(
 fn change<S: ApiStore>(
     services: &Services<S>,
     caller: &Permit<Any>,
-    Body(body): Body<ProfileChange>,
+    (Body(body), visitor): (Body<ProfileChange>, Visitor),
 ) -> Result<Found<UserBody>, Problem> {
     let mut errors = Vec::new();
     let mut name = |field_name, text: Option<String>| {
@@ -67,11 +70,43 @@ fn change<S: ApiStore>(
     };
     let first_name = name("first_name", body.first_name);
     let last_name = name("last_name", body.last_name);
+    let password = passwords(body.current_password, body.password, &mut errors);
     if !errors.is_empty() {
         return Err(Problem::invalid(errors));
     }
-    let user = services.users.change_own(caller, first_name, last_name)?;
+    let change = OwnChange {
+        first_name,
+        last_name,
+        password,
+    };
+    let user = services.users.change_own(caller, &change, &visitor)?;
     Ok(Found(user.into()))
+}
+
+fn passwords(
+    current: Option<SecretText>,
+    new: Option<SecretText>,
+    errors: &mut Vec<FieldError>,
+) -> Option<(Password, Password)> {
+    match (current, new) {
+        (Some(current), Some(new)) => {
+            let current = field("current_password", Password::attempt(current), errors);
+            let new = field("password", Password::new_secret(new), errors);
+            current.zip(new)
+        }
+        (None, Some(_)) => {
+            errors.push(FieldError::new(
+                "current_password",
+                "needed to change the password",
+            ));
+            None
+        }
+        (Some(_), None) => {
+            errors.push(FieldError::new("password", "the new password is missing"));
+            None
+        }
+        (None, None) => None,
+    }
 }
 
 /// Who the key belongs to.
@@ -102,7 +137,7 @@ struct PresentedKey {
     expires_at: Option<Timestamp>,
 }
 
-/// New names; those that are not given stay.
+/// New names, and a new password with the old one; what is not given stays.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ProfileChange {
@@ -110,4 +145,9 @@ pub(crate) struct ProfileChange {
     first_name: Option<String>,
     #[schema(max_length = 150, nullable = false)]
     last_name: Option<String>,
+    #[schema(value_type = String, format = "password", write_only, required = false)]
+    current_password: Option<SecretText>,
+    /// 12 to 1,024 bytes.
+    #[schema(value_type = String, format = "password", write_only, required = false)]
+    password: Option<SecretText>,
 }

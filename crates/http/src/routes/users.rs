@@ -21,6 +21,18 @@ pub(crate) fn endpoints<S: ApiStore>() -> Vec<Endpoint<S>> {
         Endpoint::new(Method::GET, "/users/{id}", "One user", user),
         Endpoint::new(Method::PATCH, "/users/{id}", "Change a user", change),
         Endpoint::new(Method::DELETE, "/users/{id}", "Delete a user", delete),
+        Endpoint::new(
+            Method::POST,
+            "/users/{id}/unlock",
+            "Lift the limits and locks of a person's factors",
+            unlock,
+        ),
+        Endpoint::new(
+            Method::POST,
+            "/users/{id}/mfa/reset",
+            "Take away a second factor that was lost",
+            reset_mfa,
+        ),
     ]
 }
 
@@ -73,6 +85,29 @@ fn delete<S: ApiStore>(
     services.users.delete(caller, id)?;
     Ok(Done)
 }
+
+fn unlock<S: ApiStore>(
+    services: &Services<S>,
+    caller: &Permit<UsersWrite>,
+    (At(id), Body(Nothing {})): (At<UserId>, Body<Nothing>),
+) -> Result<Done, Problem> {
+    services.mfa.unlock(caller, id)?;
+    Ok(Done)
+}
+
+fn reset_mfa<S: ApiStore>(
+    services: &Services<S>,
+    caller: &Permit<UsersWrite>,
+    (At(id), Body(Nothing {})): (At<UserId>, Body<Nothing>),
+) -> Result<Done, Problem> {
+    services.mfa.reset(caller, id)?;
+    Ok(Done)
+}
+
+/// Nothing has to be said.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Nothing {}
 
 /// A person to be made.
 #[derive(Deserialize, ToSchema)]
@@ -201,6 +236,8 @@ pub(crate) struct UserBody {
     status: String,
     first_name: String,
     last_name: String,
+    /// Whether a second factor is asked for.
+    mfa_enabled: bool,
     #[schema(value_type = String, format = "date-time")]
     created_at: Timestamp,
 }
@@ -215,6 +252,7 @@ impl From<UserView> for UserBody {
             status: user.status,
             first_name: user.first_name,
             last_name: user.last_name,
+            mfa_enabled: user.mfa_enabled,
             created_at: user.created_at,
         }
     }

@@ -437,6 +437,7 @@ fn wrong_secret(world: &World, owner: &str) -> String {
         created_at: world.now(),
         expires_at: None,
         revoked_at: None,
+        fresh_until: None,
         key_mac: real.mac(&macs()),
     };
     let record = Signed::sign(record, &macs());

@@ -117,6 +117,7 @@ pub(crate) fn user() -> User {
         first_name: PersonName::from_stored("Ada".to_owned()),
         last_name: PersonName::from_stored(String::new()),
         created_at: NOW,
+        mfa_since: None,
         version: 1,
     }
 }
@@ -146,6 +147,7 @@ pub(crate) fn api_key(owner: UserId) -> ApiKeyRecord {
         created_at: NOW,
         expires_at: None,
         revoked_at: None,
+        fresh_until: None,
         key_mac: key.mac(&macs()),
     }
 }

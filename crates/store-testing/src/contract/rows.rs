@@ -33,6 +33,7 @@ pub(crate) fn user() -> User {
         first_name: PersonName::from_stored("Ada".to_owned()),
         last_name: PersonName::from_stored("Lovelace".to_owned()),
         created_at: Timestamp(1_800_000_000),
+        mfa_since: None,
         version: 1,
     }
 }
@@ -78,6 +79,7 @@ pub(crate) fn api_key(owner: UserId) -> ApiKeyRecord {
         created_at: Timestamp(1_800_000_000),
         expires_at: None,
         revoked_at: None,
+        fresh_until: None,
         key_mac: key.mac(&macs()),
     }
 }

@@ -36,6 +36,7 @@ fn a_user_reads_back<S: Store<Tx: Users>>(store: &S) {
             first_name: PersonName::from_stored(text.to_owned()),
             last_name: PersonName::from_stored(String::new()),
             created_at: Timestamp(253_402_300_799),
+            mfa_since: None,
             version: i64::MAX,
             ..user()
         });

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use keyward_auth::{ApiKeyRecord, ApiKeys, KeyCursor, KeyWithOwner, ListedKey, UserId};
 use keyward_core::{StoreError, Timestamp};
-use keyward_crypto::{ApiKeyId, Mac, Signed};
+use keyward_crypto::{ApiKeyId, ApiKeyKind, Mac, Signed};
 
 use super::{MemoryTx, insert, limited};
 
@@ -55,6 +55,19 @@ impl ApiKeys for MemoryTx {
             last_used_at: row.last_used_at,
         });
         Ok(limited(listed, limit))
+    }
+
+    fn live_sessions(
+        &mut self,
+        user: UserId,
+        now: Timestamp,
+    ) -> Result<Vec<Signed<ApiKeyRecord>>, StoreError> {
+        let keys = self.tables.api_keys.values().map(|row| &row.key);
+        let live = keys.filter(|key| {
+            let key = key.unverified();
+            key.user == user && key.kind == ApiKeyKind::Login && key.is_live(now)
+        });
+        Ok(live.cloned().collect())
     }
 
     fn replace_api_key(

@@ -5,7 +5,7 @@ use keyward_auth::{
 };
 use keyward_core::Store as _;
 
-use crate::world::{World, is_corrupt, new_key, new_user, password, person, username};
+use crate::world::{World, first_name, is_corrupt, new_key, new_user, password, username, visitor};
 
 const PASSWORD: &str = "a passphrase that must not be seen";
 
@@ -65,7 +65,9 @@ fn a_busy_day(world: &World) -> Vec<String> {
     let rotated = rotated.1.unwrap();
     keys.revoke_own(&any, rotated.id()).unwrap();
     keys.revoke_of(&admin, ada.id, given.id()).unwrap();
-    users.change_own(&any, Some(person("Grace")), None).unwrap();
+    users
+        .change_own(&any, &first_name("Grace"), &visitor())
+        .unwrap();
     users.delete(&admin, ada.id).unwrap();
 
     let keys = [root.key, own, given, rotated];

@@ -218,6 +218,7 @@ fn rows_that_were_inserted_without_secret_key_are_rejected() {
             created_at: NOW,
             expires_at: None,
             revoked_at: None,
+            fresh_until: None,
             key_mac: key.mac(&forger),
         };
         let row = Signed::sign(record, &forger);

@@ -7,7 +7,9 @@ use keyward_auth::{
 use keyward_core::{Id, Store as _};
 use keyward_crypto::Verdict;
 
-use crate::world::{NOW, World, is_corrupt, new_user, password, passwords, person, username};
+use crate::world::{
+    NOW, World, first_name, hashing, is_corrupt, new_user, password, person, username, visitor,
+};
 
 fn world_with_admin() -> (World, User, Permit<needs::UsersWrite>) {
     let world = World::new();
@@ -51,7 +53,9 @@ fn a_new_user_is_as_asked_for() {
     assert_eq!(world.users().user(&permit, view.id).unwrap(), view);
     let stored = world.stored_user(view.id);
     let typed = password("correct horse battery");
-    let verdict = passwords().verify(&typed, stored.password_hash.as_ref());
+    let verdict = hashing()
+        .verify(&typed, stored.password_hash.as_ref())
+        .unwrap();
     assert_eq!(verdict, Verdict::Right);
 }
 
@@ -108,7 +112,7 @@ fn an_agent_does_not_change_its_own_names() {
     let world = World::new();
     let agent = world.add_user("agent", |user| user.kind = UserKind::Agent);
     let permit = world.permit(&world.add_key(&agent, |_| {}));
-    let outcome = (world.users()).change_own(&permit, Some(person("Smith")), None);
+    let outcome = (world.users()).change_own(&permit, &first_name("Smith"), &visitor());
     assert!(matches!(outcome, Err(UserError::NotForAgents)));
     assert_eq!(world.stored_user(agent.id), agent);
 }
@@ -157,11 +161,11 @@ fn everybody_sees_and_names_themselves() {
     let (world, _, _) = world_with_admin();
     let ada = world.add_user("ada", |_| {});
     let key = world.add_key(&ada, |_| {});
-    let first = Some(person("Augusta Ada"));
+    let first = first_name("Augusta Ada");
 
     let changed = world
         .users()
-        .change_own(&world.permit(&key), first, None)
+        .change_own(&world.permit(&key), &first, &visitor())
         .unwrap();
 
     assert_eq!(changed.first_name, "Augusta Ada");

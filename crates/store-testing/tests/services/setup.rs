@@ -4,7 +4,7 @@ use std::thread;
 use keyward_auth::{Role, Scopes, SetupError, UserKind, UserStatus};
 use keyward_crypto::Verdict;
 
-use crate::world::{World, password, passwords, username};
+use crate::world::{World, hashing, password, username};
 
 #[test]
 fn the_first_admin_is_made_once() {
@@ -23,7 +23,9 @@ fn the_first_admin_is_made_once() {
     let user = world.stored_user(made.user);
     assert_eq!((user.role, user.kind), (Role::Admin, UserKind::Human));
     assert_eq!(user.status, UserStatus::Active);
-    let verdict = passwords().verify(&secret, user.password_hash.as_ref());
+    let verdict = hashing()
+        .verify(&secret, user.password_hash.as_ref())
+        .unwrap();
     assert_eq!(verdict, Verdict::Right);
     let principal = world.principal(&made.key);
     assert_eq!(principal.user, made.user);

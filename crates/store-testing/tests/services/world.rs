@@ -2,12 +2,13 @@ use std::sync::Arc;
 
 use keyward_audit::{AuditEvents as _, AuditLog, Record};
 use keyward_auth::{
-    ApiKeyRecord, ApiKeys as _, Authenticate, AuthenticateError, Idempotency, IdempotencyKey,
-    KeyName, LastUsed, ManageKeys, ManageUsers, NewKey, NewUser, Permit, PersonName, Principal,
-    RequiredScope, Role, Scopes, Setup, User, UserId, UserKind, UserStatus, Username, Users as _,
+    ApiKeyRecord, ApiKeys as _, Authenticate, AuthenticateError, Environment, Hashing, Idempotency,
+    IdempotencyKey, KeyName, LastUsed, ManageKeys, ManageUsers, NewKey, NewUser, OwnChange, Permit,
+    PersonName, Principal, RequiredScope, Role, Scopes, Setup, User, UserId, UserKind, UserStatus,
+    Username, Users as _, Visitor,
 };
 use keyward_core::{Clock, Id, ManualClock, Store as _, StoreError, Timestamp};
-use keyward_crypto::{ApiKey, ApiKeyKind, MacRing, Password, Passwords, Signed};
+use keyward_crypto::{ApiKey, ApiKeyKind, FieldKey, KeyRing, MacRing, Password, Passwords, Signed};
 use keyward_store_testing::MemoryStore;
 
 /// Midday, and not the beginning of a minute.
@@ -17,6 +18,7 @@ pub(crate) const NOW: Timestamp = Timestamp(1_800_014_442);
 pub(crate) struct World {
     pub(crate) store: Arc<MemoryStore>,
     pub(crate) clock: Arc<ManualClock>,
+    pub(crate) fields: KeyRing,
     pub(crate) macs: MacRing,
     pub(crate) last_used: Arc<LastUsed>,
 }
@@ -26,6 +28,7 @@ impl World {
         Self {
             store: Arc::default(),
             clock: Arc::new(ManualClock::at(NOW)),
+            fields: KeyRing::new(vec![FieldKey::generate()]).unwrap(),
             macs: new_macs(),
             last_used: Arc::default(),
         }
@@ -48,33 +51,27 @@ impl World {
         )
     }
 
+    pub(crate) fn environment(&self) -> Environment<Arc<MemoryStore>> {
+        Environment {
+            store: self.store.clone(),
+            fields: self.fields.clone(),
+            macs: self.macs.clone(),
+            hashing: hashing(),
+            audit: self.log(),
+            clock: self.clock.clone(),
+        }
+    }
+
     pub(crate) fn keys(&self) -> ManageKeys<Arc<MemoryStore>> {
-        ManageKeys::new(
-            self.store.clone(),
-            self.macs.clone(),
-            self.log(),
-            self.clock.clone(),
-        )
+        ManageKeys::new(self.environment())
     }
 
     pub(crate) fn users(&self) -> ManageUsers<Arc<MemoryStore>> {
-        ManageUsers::new(
-            self.store.clone(),
-            self.macs.clone(),
-            passwords(),
-            self.log(),
-            self.clock.clone(),
-        )
+        ManageUsers::new(self.environment())
     }
 
     pub(crate) fn setup(&self) -> Setup<Arc<MemoryStore>> {
-        Setup::new(
-            self.store.clone(),
-            self.macs.clone(),
-            passwords(),
-            self.log(),
-            self.clock.clone(),
-        )
+        Setup::new(self.environment())
     }
 
     /// Adds a user without a service, so without an audit event.
@@ -85,10 +82,11 @@ impl World {
             kind: UserKind::Human,
             role: Role::Normal,
             status: UserStatus::Active,
-            password_hash: Some(passwords().hash(&password("correct horse battery"))),
+            password_hash: Some(hashing().hash(&password("correct horse battery")).unwrap()),
             first_name: person(""),
             last_name: person(""),
             created_at: NOW,
+            mfa_since: None,
             version: 1,
         };
         edit(&mut user);
@@ -123,6 +121,7 @@ impl World {
             created_at: NOW,
             expires_at: None,
             revoked_at: None,
+            fresh_until: None,
             key_mac: key.mac(&self.macs),
         };
         edit(&mut record);
@@ -180,8 +179,8 @@ pub(crate) fn new_macs() -> MacRing {
     MacRing::parse(MacRing::generate_secret().expose()).unwrap()
 }
 
-pub(crate) fn passwords() -> Arc<Passwords> {
-    Arc::new(Passwords::danger_fast())
+pub(crate) fn hashing() -> Hashing {
+    Hashing::with_places(Passwords::danger_fast(), 4, 1_000)
 }
 
 pub(crate) fn password(text: &str) -> Password {
@@ -216,4 +215,19 @@ pub(crate) fn new_user(name: &str, role: Role) -> NewUser {
 
 pub(crate) fn is_corrupt(error: &StoreError) -> bool {
     matches!(error, StoreError::Corrupt { .. })
+}
+
+pub(crate) fn first_name(text: &str) -> OwnChange {
+    OwnChange {
+        first_name: Some(person(text)),
+        ..OwnChange::default()
+    }
+}
+
+/// Somebody from a network of the documentation.
+pub(crate) fn visitor() -> Visitor {
+    Visitor {
+        source: "192.0.2.7".to_owned(),
+        request: None,
+    }
 }

@@ -7,12 +7,10 @@ use std::sync::Arc;
 
 use actix_web::App;
 use actix_web::middleware::from_fn;
-use keyward_audit::{AuditEvents, AuditLog, ReadAudit};
-use keyward_auth::{
-    AuthTx, Authenticate, LastUsed, ManageKeys, ManageUsers, Setup, UserId, Username,
-};
+use keyward_audit::{AuditEvents, AuditLog};
+use keyward_auth::{AuthTx, Environment, Hashing, LastUsed, Setup, UserId, Username};
 use keyward_core::{Clock, Id, ManualClock, Store, Timestamp};
-use keyward_credentials::{AccessCredential, CredentialScope, CredentialsTx, ManageCredentials};
+use keyward_credentials::{CredentialScope, CredentialsTx};
 use keyward_crypto::{FieldKey, KeyRing, MacRing, Password, Passwords, SecretText};
 use keyward_http::{Api, Services, edge};
 use keyward_store_diesel::testing::TestDatabase;
@@ -87,16 +85,11 @@ impl World {
     {
         let clock = Arc::new(ManualClock::at(NOW));
         let last_used = Arc::new(LastUsed::default());
-        let first = Setup::new(
-            store.clone(),
-            macs(),
-            passwords(),
-            AuditLog::new(macs(), clock.clone()),
-            clock.clone(),
-        )
-        .first_admin(&Username::parse("root").unwrap(), &password())
-        .unwrap();
-        let api = Api::new(services(&store, scope, &clock, &last_used));
+        let environment = environment(&store, &clock);
+        let first = Setup::new(environment.clone())
+            .first_admin(&Username::parse("root").unwrap(), &password())
+            .unwrap();
+        let api = Api::new(Services::new(&environment, scope, last_used.clone()));
         let app = App::new()
             .wrap(from_fn(edge))
             .configure(|config| api.mount(config));
@@ -263,44 +256,15 @@ macro_rules! handle {
 }
 pub(crate) use handle;
 
-fn services<S>(
-    store: &S,
-    scope: CredentialScope,
-    clock: &Arc<ManualClock>,
-    last_used: &Arc<LastUsed>,
-) -> Services<S>
-where
-    S: Store<Tx: AuthTx + CredentialsTx + AuditEvents> + Clone,
-{
-    let macs = macs();
-    let audit = AuditLog::new(macs.clone(), clock.clone());
-    Services {
+/// What the services work with.
+pub(crate) fn environment<S: Clone>(store: &S, clock: &Arc<ManualClock>) -> Environment<S> {
+    Environment {
         store: store.clone(),
-        macs: macs.clone(),
-        authenticate: Authenticate::new(
-            store.clone(),
-            macs.clone(),
-            clock.clone(),
-            last_used.clone(),
-        ),
-        users: ManageUsers::new(
-            store.clone(),
-            macs.clone(),
-            passwords(),
-            audit.clone(),
-            clock.clone(),
-        ),
-        keys: ManageKeys::new(store.clone(), macs.clone(), audit.clone(), clock.clone()),
-        credentials: ManageCredentials::new(
-            store.clone(),
-            keys(),
-            macs.clone(),
-            audit.clone(),
-            clock.clone(),
-            scope,
-        ),
-        access: AccessCredential::new(store.clone(), keys(), macs, audit, scope),
-        audit: ReadAudit::new(store.clone()),
+        fields: keys(),
+        macs: macs(),
+        hashing: Hashing::with_places(Passwords::danger_fast(), 4, 1_000),
+        audit: AuditLog::new(macs(), clock.clone()),
+        clock: clock.clone(),
     }
 }
 
@@ -312,10 +276,6 @@ pub(crate) fn macs() -> MacRing {
 fn keys() -> KeyRing {
     let key = FieldKey::danger_parse_any("a2V5d2FyZC1odHRwIHRlc3RzIHVzZSB0aGlzIGtleSE=").unwrap();
     KeyRing::new(vec![key]).unwrap()
-}
-
-fn passwords() -> Arc<Passwords> {
-    Arc::new(Passwords::danger_fast())
 }
 
 fn password() -> Password {

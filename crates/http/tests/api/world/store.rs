@@ -51,6 +51,7 @@ impl AnyStore {
             first_name: PersonName::from_stored(String::new()),
             last_name: PersonName::from_stored(String::new()),
             created_at: now,
+            mfa_since: None,
             version: 1,
         };
         let signed = Signed::sign(agent.clone(), &super::macs());

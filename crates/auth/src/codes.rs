@@ -1,0 +1,236 @@
+use keyward_audit::{Actor, AuditEvents as _, Event};
+use keyward_core::{Store, StoreError, Timestamp};
+use keyward_crypto::{Mac, RecoveryCode, TotpCode, TotpSecret, TotpStep};
+
+use crate::accounts::subject;
+use crate::factors::TotpColumn;
+use crate::{
+    Action, AttemptLimits as _, AttemptPolicy, AuthTx, Environment, LimitSubject,
+    LoginTickets as _, Reserved, SecondFactors as _, TotpSecrets, UserId,
+};
+
+/// The one place where codes are accepted: at login, at enrolment, for step-up, and from the
+/// command line.
+///
+/// An attempt is counted in a transaction of its own before anybody looks at the code. Then the
+/// code is evaluated, in constant time and without a transaction. If it is right, one transaction
+/// marks it used, by compare-and-set, and does what it was given for. So a code works once, and
+/// neither a crash nor any number of parallel requests gives more attempts than
+/// [`AttemptPolicy`] allows.
+pub(crate) struct Codes<'a, S>(pub(crate) &'a Environment<S>);
+
+/// What somebody presents to show that they have their second factor.
+#[derive(Debug)]
+pub enum SecondFactor {
+    /// A code of the authenticator app.
+    Code(TotpCode),
+    /// One of the recovery codes.
+    Recovery(RecoveryCode),
+}
+
+/// Which secret a code has to fit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Enrolment {
+    Active,
+    Pending,
+}
+
+impl<S: Store<Tx: AuthTx>> Codes<'_, S> {
+    /// Accepts what `presented` holds once, and then does `effect` in the transaction that marks it
+    /// used.
+    ///
+    /// `admit` says whose factor it has to be. It runs where the attempt is counted, so what it
+    /// counts is kept even when the code is wrong; when it fails nothing is counted.
+    pub(crate) fn consume<T, E: From<CodeError> + From<StoreError>>(
+        &self,
+        presented: &SecondFactor,
+        enrolment: Enrolment,
+        admit: impl FnOnce(&mut S::Tx) -> Result<UserId, E>,
+        effect: impl FnOnce(&mut S::Tx, UserId) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let now = self.0.clock.now();
+        let attempt = self.0.store.write(|tx| {
+            let user = admit(tx)?;
+            Ok::<_, E>(self.reserve(tx, user, presented, now)?)
+        })?;
+        let Some(right) = self.evaluate(presented, enrolment, &attempt, now) else {
+            self.note_failure(&attempt)?;
+            return Err(CodeError::Rejected.into());
+        };
+        let mut replayed = false;
+        let outcome = self.0.store.write(|tx| {
+            // First, as everywhere: a lock taken later could wait for one that waits for this.
+            tx.lock_audit_head()?;
+            if !mark_used(tx, &attempt, &right)? {
+                replayed = true;
+                return Err(CodeError::Rejected.into());
+            }
+            effect(tx, attempt.user)
+        });
+        if replayed {
+            self.0
+                .store
+                .write(|tx| tx.forgive_attempt(&attempt.subject))?;
+        }
+        outcome
+    }
+
+    fn reserve(
+        &self,
+        tx: &mut S::Tx,
+        user: UserId,
+        presented: &SecondFactor,
+        now: Timestamp,
+    ) -> Result<Attempt, CodeError> {
+        let (subject, policy) = match presented {
+            SecondFactor::Code(_) => (LimitSubject::totp(user), AttemptPolicy::TOTP),
+            SecondFactor::Recovery(_) => (LimitSubject::recovery(user), AttemptPolicy::RECOVERY),
+        };
+        let Some(reserved) = tx.reserve_attempt(&subject, now, &policy)? else {
+            let state = tx.attempts(&subject)?.unwrap_or_default();
+            let retry_after = state.retry_after(now, &policy);
+            return Err(retry_after.map_or(CodeError::Disabled, CodeError::Limited));
+        };
+        let expected = match presented {
+            SecondFactor::Code(_) => Expected::Totp(tx.totp_secrets(user)?),
+            SecondFactor::Recovery(_) => Expected::Recovery(tx.recovery_codes(user)?),
+        };
+        Ok(Attempt {
+            user,
+            subject,
+            reserved,
+            expected,
+        })
+    }
+
+    fn evaluate(
+        &self,
+        presented: &SecondFactor,
+        enrolment: Enrolment,
+        attempt: &Attempt,
+        now: Timestamp,
+    ) -> Option<Right> {
+        match (presented, &attempt.expected) {
+            (SecondFactor::Code(code), Expected::Totp(secrets)) => {
+                let secret = self.secret(attempt.user, secrets, enrolment, now)?;
+                #[expect(clippy::disallowed_methods, reason = "this is the one consumer")]
+                let step = secret.matched_step(code, now.0)?;
+                Some(Right::Step(step))
+            }
+            (SecondFactor::Recovery(code), Expected::Recovery(left)) => {
+                let user = attempt.user.as_bytes();
+                let fits = |mac: &&Mac| code.matches(&self.0.macs, user, mac);
+                // All are compared, so that the time does not tell which one it was.
+                let fitting: Vec<_> = left.iter().filter(fits).collect();
+                fitting.first().map(|mac| Right::Recovery((*mac).clone()))
+            }
+            _ => None,
+        }
+    }
+
+    fn secret(
+        &self,
+        user: UserId,
+        secrets: &TotpSecrets,
+        enrolment: Enrolment,
+        now: Timestamp,
+    ) -> Option<TotpSecret> {
+        let (sealed, column) = match enrolment {
+            Enrolment::Active => (secrets.active.as_ref()?, TotpColumn::Active),
+            Enrolment::Pending => {
+                let pending = secrets.pending.as_ref()?;
+                let live = now < pending.expires_at;
+                (live.then_some(&pending.secret)?, TotpColumn::Pending)
+            }
+        };
+        let opened = self.0.fields.open(sealed, &column.context(user));
+        let text = opened
+            .inspect_err(|error| {
+                tracing::error!(%user, %error, "the secret of an authenticator app cannot be opened");
+            })
+            .ok()?;
+        TotpSecret::from_base32(text.expose()).ok()
+    }
+
+    /// When the attempt locks, whoever has a ticket has to begin anew.
+    fn note_failure(&self, attempt: &Attempt) -> Result<(), StoreError> {
+        tracing::info!(user = %attempt.user, fails = attempt.reserved.fails, "a second factor was wrong");
+        if !attempt.reserved.locks {
+            return Ok(());
+        }
+        let event = Event::new(Actor::system(), MFA_LOCK, subject(attempt.user))
+            .with("factor", attempt.factor())
+            .with("fails", attempt.reserved.fails.to_string());
+        self.0.store.write(|tx| {
+            tx.lock_audit_head()?;
+            tx.void_tickets(attempt.user)?;
+            self.0.audit.record(tx, &event)
+        })
+    }
+}
+
+/// An attempt that is counted and may be evaluated.
+struct Attempt {
+    user: UserId,
+    subject: LimitSubject,
+    reserved: Reserved,
+    expected: Expected,
+}
+
+impl Attempt {
+    fn factor(&self) -> &'static str {
+        match self.expected {
+            Expected::Totp(_) => "totp",
+            Expected::Recovery(_) => "recovery",
+        }
+    }
+}
+
+enum Expected {
+    Totp(TotpSecrets),
+    Recovery(Vec<Mac>),
+}
+
+/// What was right, to be marked as used.
+enum Right {
+    Step(TotpStep),
+    Recovery(Mac),
+}
+
+fn mark_used<Tx: AuthTx>(
+    tx: &mut Tx,
+    attempt: &Attempt,
+    right: &Right,
+) -> Result<bool, StoreError> {
+    match right {
+        Right::Step(step) => tx.attempt_succeeded(&attempt.subject, &attempt.reserved, Some(*step)),
+        Right::Recovery(code) => {
+            if !tx.use_recovery_code(attempt.user, code)? {
+                return Ok(false);
+            }
+            // Who has a recovery code may use the app again, however often its codes were guessed.
+            tx.lift_limits(attempt.user)?;
+            tx.attempt_succeeded(&attempt.subject, &attempt.reserved, None)
+        }
+    }
+}
+
+/// Why a code was not accepted.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CodeError {
+    /// Wrong, used before, or there is nothing that it could fit. One variant for all.
+    #[error("the code is wrong or was used before")]
+    Rejected,
+    /// Too many attempts; the next one may be made in so many seconds.
+    #[error("too many attempts; try again in {0} seconds")]
+    Limited(i64),
+    /// A hundred wrong codes in a row. A recovery code or an administrator helps.
+    #[error("too many wrong codes: use a recovery code or ask an administrator")]
+    Disabled,
+    /// The storage failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+const MFA_LOCK: Action = Action("mfa.lock");

@@ -1,0 +1,7 @@
+DROP TABLE login_tickets;
+DROP TABLE attempts;
+DROP FUNCTION attempts_keep_last_step;
+DROP TABLE recovery_codes;
+DROP TABLE totp_secrets;
+ALTER TABLE api_keys DROP COLUMN fresh_until;
+ALTER TABLE users DROP COLUMN mfa_since;
