@@ -18,8 +18,8 @@ use serde::Serialize;
 /// log.
 #[derive(Debug, Serialize)]
 pub struct Problem {
-    #[serde(rename = "type")]
-    kind: String,
+    #[serde(rename = "type", serialize_with = "as_type")]
+    slug: &'static str,
     title: &'static str,
     #[serde(serialize_with = "as_number")]
     status: StatusCode,
@@ -31,7 +31,7 @@ pub struct Problem {
     allow: Option<String>,
     /// Seconds.
     #[serde(skip)]
-    retry_after: Option<i64>,
+    retry_after: Option<u32>,
 }
 
 /// What is wrong with one field of a request.
@@ -51,9 +51,9 @@ impl FieldError {
 }
 
 impl Problem {
-    fn new(status: StatusCode, slug: &str, title: &'static str) -> Self {
+    fn new(status: StatusCode, slug: &'static str, title: &'static str) -> Self {
         Self {
-            kind: format!("/problems/{slug}"),
+            slug,
             title,
             status,
             detail: None,
@@ -176,7 +176,7 @@ impl Problem {
 
     fn too_many_attempts(retry_after: i64) -> Self {
         Self {
-            retry_after: Some(retry_after),
+            retry_after: Some(u32::try_from(retry_after).unwrap_or(u32::MAX)),
             ..Self::new(
                 StatusCode::TOO_MANY_REQUESTS,
                 "too-many-attempts",
@@ -240,7 +240,7 @@ impl Problem {
         .with_detail("the log of the server says more under this request's X-Request-Id")
     }
 
-    fn conflict(slug: &str, title: &'static str) -> Self {
+    fn conflict(slug: &'static str, title: &'static str) -> Self {
         Self::new(StatusCode::CONFLICT, slug, title)
     }
 
@@ -434,11 +434,9 @@ impl Problem {
             .iter()
             .any(|problem| problem.problem == keyward_credentials::Problem::LooksMasked);
         if masked {
-            let kind = "/problems/looks-masked".to_owned();
-            let title = "a mask was sent where a secret belongs";
             Self {
-                kind,
-                title,
+                slug: "looks-masked",
+                title: "a mask was sent where a secret belongs",
                 ..Self::invalid(errors)
             }
         } else {
@@ -507,6 +505,10 @@ impl ResponseError for Problem {
     }
 }
 
+fn as_type<S: serde::Serializer>(slug: &str, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&format_args!("/problems/{slug}"))
+}
+
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
 fn as_number<S: serde::Serializer>(status: &StatusCode, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_u16(status.as_u16())
@@ -515,6 +517,6 @@ fn as_number<S: serde::Serializer>(status: &StatusCode, serializer: S) -> Result
 const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
 const BEARER: HeaderValue = HeaderValue::from_static("Bearer");
 /// Seconds. Sooner or later somebody has to do something else.
-const ASK_SOMEBODY: i64 = 3_600;
+const ASK_SOMEBODY: u32 = 3_600;
 /// Seconds after which a retry may find the storage back.
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("2");
