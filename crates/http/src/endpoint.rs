@@ -49,7 +49,7 @@ impl<S: ApiStore> Endpoint<S> {
                 principal.request.clone_from(&call.request_id);
                 let permit = principal
                     .permit::<Needed>()
-                    .inspect_err(|missing| log_refusal(missing, &call))?;
+                    .inspect_err(|missing| log_refusal(*missing, &call))?;
                 let input = In::read(&call, &services.macs)?;
                 handler(services, &permit, input)?.reply()
             }),
@@ -58,7 +58,7 @@ impl<S: ApiStore> Endpoint<S> {
 }
 
 /// Tells an operator which key a client should have been given more with.
-fn log_refusal(MissingScope(scope): &MissingScope, call: &Call) {
+fn log_refusal(MissingScope(scope): MissingScope, call: &Call) {
     tracing::info!(
         key = %call.key.id(),
         %scope,
