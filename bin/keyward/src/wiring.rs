@@ -11,7 +11,7 @@ use keyward_http::Services;
 use keyward_store_diesel::{ConnectError, DieselStore, MigrateError, MigrationReport, Options};
 
 use crate::exit::Failure;
-use crate::key_check;
+use crate::key_check::{self, KeepError};
 use crate::settings::{self, Settings};
 use crate::startup;
 
@@ -41,7 +41,10 @@ impl Installation {
         let migrated = store.migrate().map_err(|error| not_migrated(&error))?;
         store
             .write(|tx| key_check::keep(tx, &fields, &macs, clock.now()))
-            .map_err(|error| broken(&error))?;
+            .map_err(|error| match error {
+                KeepError::Refused(error) => Failure::configuration(error),
+                KeepError::Store(error) => broken(&error),
+            })?;
         Ok(Self {
             store,
             migrated,

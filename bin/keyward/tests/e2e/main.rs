@@ -12,6 +12,7 @@
 mod running;
 
 mod commands;
+mod first_start;
 mod production;
 mod proxies;
 mod revocation;
