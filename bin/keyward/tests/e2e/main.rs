@@ -16,6 +16,7 @@ mod first_start;
 mod production;
 mod proxies;
 mod revocation;
+mod shown_once;
 mod stop;
 mod story;
 mod two_nodes;
