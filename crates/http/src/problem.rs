@@ -103,6 +103,15 @@ impl Problem {
         ))
     }
 
+    pub(crate) fn untrusted_peer() -> Self {
+        Self::new(
+            StatusCode::FORBIDDEN,
+            "untrusted-peer",
+            "requests are taken from trusted proxies only",
+        )
+        .with_detail("connect by HTTPS to the proxy in front of Keyward; a proxy has to be named in TRUSTED_PROXIES")
+    }
+
     pub(crate) fn not_found() -> Self {
         Self::new(StatusCode::NOT_FOUND, "not-found", "there is no such thing")
     }

@@ -35,7 +35,7 @@ pub(crate) fn init(settings: &Settings, args: &InitArgs, output: Output) -> Resu
         password: generated.as_ref(),
         key: &key,
     };
-    terminal::print(&shown.text(output))?;
+    shown.print(output, &installation)?;
     Ok(Exit::Done)
 }
 
@@ -57,7 +57,7 @@ pub(crate) fn first_start(installation: &Installation) -> Result<(), Failure> {
             password: Some(&generated),
             key: &key,
         };
-        terminal::print(&shown.text(Output::Text))?;
+        shown.print(Output::Text, installation)?;
     }
     Ok(())
 }
@@ -100,6 +100,17 @@ struct Shown<'a> {
 }
 
 impl Shown<'_> {
+    fn print(&self, output: Output, installation: &Installation) -> Result<(), Failure> {
+        let then = format!(
+            "The administrator {} exists now, but nobody has its API key, and there is no command \
+             yet that makes another. Nothing else is stored in {}: remove that database and do \
+             this again",
+            self.username.as_str(),
+            installation.store.url().label()
+        );
+        terminal::print_once(&self.text(output), &then)
+    }
+
     fn text(&self, output: Output) -> Zeroizing<String> {
         let (username, key) = (self.username.as_str(), self.key.expose());
         let password = self.password.map(SecretText::expose);

@@ -12,9 +12,11 @@
 mod running;
 
 mod commands;
+mod first_start;
 mod production;
 mod proxies;
 mod revocation;
+mod shown_once;
 mod stop;
 mod story;
 mod two_nodes;

@@ -24,6 +24,7 @@ mod isolation;
 mod keys;
 mod mass_assignment;
 mod me;
+mod peers;
 mod problems;
 mod users;
 mod world;
