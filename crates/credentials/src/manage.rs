@@ -3,9 +3,11 @@ use std::sync::Arc;
 
 use keyward_audit::{Action, AuditLog, Event, Subject};
 use keyward_auth::needs::{CredentialsWrite, Read};
-use keyward_auth::{Idempotency, IdempotencyConflict, Permit, Principal, UserId};
+use keyward_auth::{
+    Denied, Environment, Idempotency, IdempotencyConflict, Permit, Principal, Recheck as _, UserId,
+};
 use keyward_core::{Clock, Id, Store, StoreError, Timestamp};
-use keyward_crypto::{KeyRing, MacRing, SecretText, Signed};
+use keyward_crypto::{SecretText, Signed};
 use url::Url;
 
 use crate::change::{Change, Write};
@@ -50,19 +52,18 @@ pub struct ManageCredentials<S> {
 
 impl<S: Store<Tx: CredentialsTx>> ManageCredentials<S> {
     /// Wires the service.
-    pub fn new(
-        store: S,
-        keys: KeyRing,
-        macs: MacRing,
-        audit: AuditLog,
-        clock: Arc<dyn Clock>,
-        scope: CredentialScope,
-    ) -> Self {
+    pub fn new(environment: &Environment<S>, scope: CredentialScope) -> Self
+    where
+        S: Clone,
+    {
         Self {
-            store,
-            viewer: Viewer { keys, macs },
-            audit,
-            clock,
+            store: environment.store.clone(),
+            viewer: Viewer {
+                keys: environment.fields.clone(),
+                macs: environment.macs.clone(),
+            },
+            audit: environment.audit.clone(),
+            clock: Arc::clone(&environment.clock),
             scope,
         }
     }
@@ -98,6 +99,7 @@ impl<S: Store<Tx: CredentialsTx>> ManageCredentials<S> {
         };
         let view = self.viewer.view(&stored);
         let outcome = self.store.write(|tx| {
+            CredentialsWrite::recheck(caller, tx, &self.viewer.macs, now)?;
             Idempotency::once(attempt, tx, caller.user, now, |tx| {
                 tx.add_credential(&stored)?;
                 self.audit.record(tx, &event)?;
@@ -140,7 +142,8 @@ impl<S: Store<Tx: CredentialsTx>> ManageCredentials<S> {
     /// Changes a credential, field by field: what is not named stays, `null` clears, a text sets.
     ///
     /// A secret belongs to where it is sent. When the change names another host (or, without a base
-    /// URL, another provider), every secret that is not given anew is cleared.
+    /// URL, another provider), every secret that is not given anew is cleared, and the caller has
+    /// to have shown their second factor recently.
     pub fn change(
         &self,
         caller: &Permit<CredentialsWrite>,
@@ -149,6 +152,7 @@ impl<S: Store<Tx: CredentialsTx>> ManageCredentials<S> {
     ) -> Result<CredentialView, CredentialError> {
         let now = self.clock.now();
         self.store.write(|tx| {
+            let caller = &CredentialsWrite::recheck(caller, tx, &self.viewer.macs, now)?;
             let before = self.visible(tx, caller, id)?;
             let old_mac = before.credential.mac().clone();
             let view = self.viewer.view(&before);
@@ -168,6 +172,9 @@ impl<S: Store<Tx: CredentialsTx>> ManageCredentials<S> {
                 ..old.clone()
             };
             let moved = destination(&old) != destination(&new);
+            if moved {
+                caller.require_fresh_factor(now)?;
+            }
             let cleared = cleared(&change, &masks, moved);
             let written = self.seal_new(&new, &mut change, now);
             let differs = new.name != old.name || new.open_fields != old.open_fields;
@@ -211,7 +218,9 @@ impl<S: Store<Tx: CredentialsTx>> ManageCredentials<S> {
     ) -> Result<(), CredentialError> {
         // In one order, so that two calls with the same ids do not wait for each other.
         let ids: std::collections::BTreeSet<_> = ids.iter().copied().collect();
+        let now = self.clock.now();
         self.store.write(|tx| {
+            let caller = &CredentialsWrite::recheck(caller, tx, &self.viewer.macs, now)?;
             for id in &ids {
                 self.visible(tx, caller, *id)?;
                 if !tx.delete_credential(*id)? {
@@ -351,6 +360,9 @@ pub enum CredentialError {
     /// Somebody changed the credential at the same moment.
     #[error("the credential is being changed by somebody else")]
     Busy,
+    /// The caller may not.
+    #[error(transparent)]
+    Denied(#[from] Denied),
     /// See [`IdempotencyConflict`].
     #[error(transparent)]
     Idempotency(#[from] IdempotencyConflict),

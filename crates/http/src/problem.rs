@@ -426,6 +426,7 @@ impl From<CredentialError> for Problem {
             CredentialError::NotFound => Self::not_found(),
             CredentialError::Invalid(problems) => Self::invalid_fields(&problems),
             CredentialError::Busy => Self::busy(),
+            CredentialError::Denied(denied) => denied.into(),
             CredentialError::Idempotency(_) => Self::idempotency_conflict(),
             CredentialError::Store(error) => error.into(),
             _ => Self::internal(),
@@ -475,6 +476,7 @@ impl From<AccessError> for Problem {
                 )
                 .with_detail("an operator finds the reason in the log of the server")
             },
+            AccessError::Denied(denied) => denied.into(),
             AccessError::Store(error) => error.into(),
             _ => Self::internal(),
         }
