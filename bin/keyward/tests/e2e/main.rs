@@ -13,6 +13,8 @@ mod running;
 
 mod commands;
 mod first_start;
+#[cfg(target_os = "linux")]
+mod memory;
 mod production;
 mod proxies;
 mod revocation;
