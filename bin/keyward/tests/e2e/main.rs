@@ -19,6 +19,7 @@ mod production;
 mod proxies;
 mod revocation;
 mod shown_once;
+mod slow;
 mod stop;
 mod story;
 mod two_nodes;
