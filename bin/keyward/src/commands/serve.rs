@@ -148,7 +148,7 @@ impl Flusher {
 /// In flushes: ten minutes.
 const SWEEP_EVERY: u32 = 40;
 const FLUSH_EVERY: Duration = Duration::from_secs(15);
-/// For the head of a request; the body has a deadline of its own.
+/// For the head of the first request of a connection; every body has a deadline of its own.
 const HEAD_DEADLINE: Duration = Duration::from_secs(5);
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
 /// For each worker; more wait in the backlog of the listener.
