@@ -48,6 +48,8 @@ enum Fault {
     OrphanedSecrets,
     /// The limit of a list counts rows of a join, not credentials.
     LimitCountsSecrets,
+    /// One MAC that cannot be read makes an error of a list.
+    UnreadableIsAnError,
 }
 
 struct BrokenStore {
@@ -132,6 +134,18 @@ impl Store for BrokenStore {
     }
 }
 
+impl BrokenTx {
+    fn refuse_unreadable<'a>(
+        &self,
+        mut macs: impl Iterator<Item = &'a Mac>,
+    ) -> Result<(), StoreError> {
+        if self.fault == Fault::UnreadableIsAnError && macs.any(Mac::is_unreadable) {
+            return Err(StoreError::corrupt("row_mac", "not a MAC"));
+        }
+        Ok(())
+    }
+}
+
 impl Users for BrokenTx {
     fn add_user(&mut self, user: &Signed<User>) -> Result<bool, StoreError> {
         self.users.push(user.clone());
@@ -151,7 +165,9 @@ impl Users for BrokenTx {
         after: Option<UserId>,
         limit: i64,
     ) -> Result<Vec<Signed<User>>, StoreError> {
-        self.inner.users_after(after, limit)
+        let found = self.inner.users_after(after, limit)?;
+        self.refuse_unreadable(found.iter().map(Signed::mac))?;
+        Ok(found)
     }
 
     fn any_user(&mut self) -> Result<bool, StoreError> {
@@ -196,7 +212,9 @@ impl ApiKeys for BrokenTx {
         after: Option<KeyCursor>,
         limit: i64,
     ) -> Result<Vec<ListedKey>, StoreError> {
-        self.inner.api_keys_of(user, after, limit)
+        let found = self.inner.api_keys_of(user, after, limit)?;
+        self.refuse_unreadable(found.iter().map(|listed| listed.key.mac()))?;
+        Ok(found)
     }
 
     fn replace_api_key(
@@ -318,6 +336,7 @@ impl Credentials for BrokenTx {
         limit: i64,
     ) -> Result<Vec<StoredCredential>, StoreError> {
         let mut found = self.inner.credentials_after(after, created_by, limit)?;
+        self.refuse_unreadable(found.iter().map(|one| one.credential.mac()))?;
         if self.fault == Fault::LimitCountsSecrets {
             let mut rows = 0;
             found.retain(|one| {
@@ -537,6 +556,22 @@ fn secrets_that_outlive_their_credential_are_found() {
             credentials::a_deleted_credential_takes_its_secrets_along(store, user);
         },
     );
+}
+
+#[test]
+fn a_list_that_one_broken_row_makes_an_error_is_found() {
+    let promise = "stored row_mac is invalid";
+    assert_found(Fault::UnreadableIsAnError, promise, |store| {
+        users::a_row_without_a_readable_mac_is_listed(store);
+    });
+    assert_found(Fault::UnreadableIsAnError, promise, |store| {
+        let user = rows::added_user(store);
+        api_keys::a_row_without_a_readable_mac_is_listed(store, user);
+    });
+    assert_found(Fault::UnreadableIsAnError, promise, |store| {
+        let user = rows::added_user(store);
+        credentials::a_row_without_a_readable_mac_is_listed_and_deleted(store, user);
+    });
 }
 
 #[test]
