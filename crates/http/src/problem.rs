@@ -154,7 +154,9 @@ impl Problem {
             "Keyward cannot do this at the moment",
         )
         .with_detail(
-            "nothing was changed by a request that was not answered with success; try again",
+            "if the request was to change something, it is unknown whether it did; a creation can be \
+             repeated safely with the same Idempotency-Key, for anything else read before you try \
+             again",
         )
     }
 
@@ -190,8 +192,8 @@ impl From<StoreError> for Problem {
         let cause = std::error::Error::source(&error).map(ToString::to_string);
         tracing::error!(%error, cause = cause.as_deref().unwrap_or_default(), "the storage failed");
         match error {
-            StoreError::Corrupt { .. } => Self::internal(),
-            _ => Self::unavailable(),
+            StoreError::Unavailable(_) => Self::unavailable(),
+            _ => Self::internal(),
         }
     }
 }
