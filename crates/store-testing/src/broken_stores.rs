@@ -50,6 +50,8 @@ enum Fault {
     LimitCountsSecrets,
     /// One MAC that cannot be read makes an error of a list.
     UnreadableIsAnError,
+    /// A store that takes changes says that it does not.
+    SaysItIsIll,
 }
 
 struct BrokenStore {
@@ -131,6 +133,13 @@ impl Store for BrokenStore {
                 Ok(value)
             }),
         }
+    }
+
+    fn health(&self) -> Result<(), StoreError> {
+        if self.fault == Fault::SaysItIsIll {
+            return Err(StoreError::Unavailable("a standby".into()));
+        }
+        self.inner.health()
     }
 }
 
@@ -416,6 +425,13 @@ fn a_write_that_is_kept_in_spite_of_an_error_is_found() {
 fn a_write_that_is_kept_in_spite_of_a_panic_is_found() {
     assert_found(Fault::NoRollback, "before it panicked", |store| {
         units_of_work::a_panic_leaves_nothing_and_the_store_goes_on(store);
+    });
+}
+
+#[test]
+fn a_health_that_does_not_fit_what_the_store_does_is_found() {
+    assert_found(Fault::SaysItIsIll, "failed where it should work", |store| {
+        units_of_work::a_store_that_works_says_so(store);
     });
 }
 

@@ -70,6 +70,10 @@ impl Store for MemoryStore {
         *lock(&self.committed) = tx.tables;
         Ok(value)
     }
+
+    fn health(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
 }
 
 /// One open unit of work on a [`MemoryStore`].
