@@ -60,6 +60,7 @@ impl<S: Store<Tx: AuthTx>> ManageMfa<S> {
         let kept = Some(caller.key.id);
         self.consume(caller, code, Enrolment::Pending, |tx, current, now| {
             let codes = self.enable(tx, current.user, kept, now)?;
+            self.freshen(tx, current, now)?;
             let event = Event::new(current.actor(), MFA_ENABLE, subject(current.user));
             self.0.audit.record(tx, &event)?;
             Ok(codes)
@@ -323,6 +324,19 @@ impl<S: Store<Tx: AuthTx>> ManageMfa<S> {
         current: &Principal,
         now: Timestamp,
     ) -> Result<Timestamp, MfaError> {
+        let until = self.freshen(tx, current, now)?;
+        let event = Event::new(current.actor(), STEP_UP, subject(current.user));
+        self.0.audit.record(tx, &event)?;
+        Ok(until)
+    }
+
+    /// Notes at the caller's key that the second factor was shown with it.
+    fn freshen(
+        &self,
+        tx: &mut S::Tx,
+        current: &Principal,
+        now: Timestamp,
+    ) -> Result<Timestamp, MfaError> {
         let found = tx.key_with_owner(current.key.id)?.ok_or(Denied::KeyEnded)?;
         let until = now.plus(FRESH_SECONDS);
         let mut key = found.key.unverified().clone();
@@ -330,8 +344,6 @@ impl<S: Store<Tx: AuthTx>> ManageMfa<S> {
         if !tx.replace_api_key(found.key.mac(), &Signed::sign(key, &self.0.macs))? {
             return Err(MfaError::Busy);
         }
-        let event = Event::new(current.actor(), STEP_UP, subject(current.user));
-        self.0.audit.record(tx, &event)?;
         Ok(until)
     }
 

@@ -29,6 +29,9 @@ pub trait Store: Send + Sync + 'static {
         work: impl FnOnce(&mut Self::Tx) -> Result<T, E>,
     ) -> Result<T, E>;
 
+    /// Whether the storage answers and takes changes; for readiness probes.
+    fn health(&self) -> Result<(), StoreError>;
+
     /// Runs `work` that asks a single question, without the price of a transaction.
     ///
     /// For the hot path. Two statements in one `lookup` may see different states, so whatever
@@ -56,6 +59,10 @@ impl<S: Store> Store for std::sync::Arc<S> {
         work: impl FnOnce(&mut Self::Tx) -> Result<T, E>,
     ) -> Result<T, E> {
         (**self).write(work)
+    }
+
+    fn health(&self) -> Result<(), StoreError> {
+        (**self).health()
     }
 
     fn lookup<T, E: From<StoreError>>(

@@ -170,7 +170,9 @@ impl Problem {
             "Keyward cannot do this at the moment",
         )
         .with_detail(
-            "nothing was changed by a request that was not answered with success; try again",
+            "if the request was to change something, it is unknown whether it did; a creation can be \
+             repeated safely with the same Idempotency-Key, for anything else read before you try \
+             again",
         )
     }
 
@@ -212,6 +214,9 @@ impl Problem {
             StatusCode::UNAUTHORIZED,
             "login-rejected",
             "the login was rejected",
+        )
+        .with_detail(
+            "check user name, password and code; a code works once, a ticket for five minutes",
         )
     }
 
@@ -272,8 +277,8 @@ impl From<StoreError> for Problem {
         let cause = std::error::Error::source(&error).map(ToString::to_string);
         tracing::error!(%error, cause = cause.as_deref().unwrap_or_default(), "the storage failed");
         match error {
-            StoreError::Corrupt { .. } => Self::internal(),
-            _ => Self::unavailable(),
+            StoreError::Unavailable(_) => Self::unavailable(),
+            _ => Self::internal(),
         }
     }
 }

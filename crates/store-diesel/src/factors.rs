@@ -39,10 +39,7 @@ impl SecondFactors for DieselTx {
                 .select(recovery_codes::mac)
                 .load(connection)
         })?;
-        stored
-            .iter()
-            .map(|mac| stored::mac(mac, "recovery_codes.mac"))
-            .collect()
+        Ok(stored.iter().map(|mac| stored::mac(mac)).collect())
     }
 
     fn set_recovery_codes(&mut self, user: UserId, codes: &[Mac]) -> Result<(), StoreError> {

@@ -7,9 +7,10 @@ use keyward_auth::{
 use keyward_core::{StoreError, Timestamp};
 use keyward_crypto::{Mac, PasswordHash, Signed};
 
+use crate::DieselTx;
 use crate::connection::{AnyConnection, each};
 use crate::schema::users;
-use crate::{DieselTx, stored};
+use crate::stored::{self, RowMac};
 
 impl Users for DieselTx {
     fn add_user(&mut self, user: &Signed<User>) -> Result<bool, StoreError> {
@@ -258,13 +259,13 @@ impl TryFrom<UserRow> for Signed<User> {
     type Error = StoreError;
 
     fn try_from(row: UserRow) -> Result<Self, StoreError> {
-        let mac = stored::mac(&row.row_mac, "users.row_mac")?;
+        let mut mac = RowMac::of(&row.row_mac);
         let user = User {
             id: stored::id(&row.id, "users.id")?,
             username: Username::from_stored(row.username),
-            kind: stored::known(UserKind::parse(&row.kind), "users.kind")?,
-            role: stored::known(Role::parse(&row.role), "users.role")?,
-            status: stored::known(UserStatus::parse(&row.status), "users.status")?,
+            kind: mac.covers(UserKind::parse(&row.kind), UserKind::Agent),
+            role: mac.covers(Role::parse(&row.role), Role::Normal),
+            status: mac.covers(UserStatus::parse(&row.status), UserStatus::Disabled),
             password_hash: row.password_hash.map(PasswordHash::from_stored),
             first_name: PersonName::from_stored(row.first_name),
             last_name: PersonName::from_stored(row.last_name),
@@ -272,7 +273,7 @@ impl TryFrom<UserRow> for Signed<User> {
             mfa_since: row.mfa_since.map(Timestamp),
             version: row.version,
         };
-        Ok(Self::from_stored(user, mac))
+        Ok(mac.over(user))
     }
 }
 

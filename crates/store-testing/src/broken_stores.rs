@@ -50,6 +50,10 @@ enum Fault {
     OrphanedSecrets,
     /// The limit of a list counts rows of a join, not credentials.
     LimitCountsSecrets,
+    /// One MAC that cannot be read makes an error of a list.
+    UnreadableIsAnError,
+    /// A store that takes changes says that it does not.
+    SaysItIsIll,
 }
 
 struct BrokenStore {
@@ -132,6 +136,25 @@ impl Store for BrokenStore {
             }),
         }
     }
+
+    fn health(&self) -> Result<(), StoreError> {
+        if self.fault == Fault::SaysItIsIll {
+            return Err(StoreError::Unavailable("a standby".into()));
+        }
+        self.inner.health()
+    }
+}
+
+impl BrokenTx {
+    fn refuse_unreadable<'a>(
+        &self,
+        mut macs: impl Iterator<Item = &'a Mac>,
+    ) -> Result<(), StoreError> {
+        if self.fault == Fault::UnreadableIsAnError && macs.any(Mac::is_unreadable) {
+            return Err(StoreError::corrupt("row_mac", "not a MAC"));
+        }
+        Ok(())
+    }
 }
 
 impl Users for BrokenTx {
@@ -153,7 +176,9 @@ impl Users for BrokenTx {
         after: Option<UserId>,
         limit: i64,
     ) -> Result<Vec<Signed<User>>, StoreError> {
-        self.inner.users_after(after, limit)
+        let found = self.inner.users_after(after, limit)?;
+        self.refuse_unreadable(found.iter().map(Signed::mac))?;
+        Ok(found)
     }
 
     fn any_user(&mut self) -> Result<bool, StoreError> {
@@ -198,7 +223,9 @@ impl ApiKeys for BrokenTx {
         after: Option<KeyCursor>,
         limit: i64,
     ) -> Result<Vec<ListedKey>, StoreError> {
-        self.inner.api_keys_of(user, after, limit)
+        let found = self.inner.api_keys_of(user, after, limit)?;
+        self.refuse_unreadable(found.iter().map(|listed| listed.key.mac()))?;
+        Ok(found)
     }
 
     fn live_sessions(
@@ -328,6 +355,7 @@ impl Credentials for BrokenTx {
         limit: i64,
     ) -> Result<Vec<StoredCredential>, StoreError> {
         let mut found = self.inner.credentials_after(after, created_by, limit)?;
+        self.refuse_unreadable(found.iter().map(|one| one.credential.mac()))?;
         if self.fault == Fault::LimitCountsSecrets {
             let mut rows = 0;
             found.retain(|one| {
@@ -407,6 +435,13 @@ fn a_write_that_is_kept_in_spite_of_an_error_is_found() {
 fn a_write_that_is_kept_in_spite_of_a_panic_is_found() {
     assert_found(Fault::NoRollback, "before it panicked", |store| {
         units_of_work::a_panic_leaves_nothing_and_the_store_goes_on(store);
+    });
+}
+
+#[test]
+fn a_health_that_does_not_fit_what_the_store_does_is_found() {
+    assert_found(Fault::SaysItIsIll, "failed where it should work", |store| {
+        units_of_work::a_store_that_works_says_so(store);
     });
 }
 
@@ -547,6 +582,22 @@ fn secrets_that_outlive_their_credential_are_found() {
             credentials::a_deleted_credential_takes_its_secrets_along(store, user);
         },
     );
+}
+
+#[test]
+fn a_list_that_one_broken_row_makes_an_error_is_found() {
+    let promise = "stored row_mac is invalid";
+    assert_found(Fault::UnreadableIsAnError, promise, |store| {
+        users::a_row_without_a_readable_mac_is_listed(store);
+    });
+    assert_found(Fault::UnreadableIsAnError, promise, |store| {
+        let user = rows::added_user(store);
+        api_keys::a_row_without_a_readable_mac_is_listed(store, user);
+    });
+    assert_found(Fault::UnreadableIsAnError, promise, |store| {
+        let user = rows::added_user(store);
+        credentials::a_row_without_a_readable_mac_is_listed_and_deleted(store, user);
+    });
 }
 
 #[test]
