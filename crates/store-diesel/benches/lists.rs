@@ -9,7 +9,7 @@ use divan::{Bencher, black_box};
 use keyward_audit::AuditLog;
 use keyward_auth::needs::{CredentialsWrite, Read};
 use keyward_auth::{
-    ApiKeyRecord, ApiKeys as _, KeyName, Permit, PersonName, Principal, PrincipalKey,
+    ApiKeyRecord, ApiKeys as _, Authenticate, Environment, Hashing, KeyName, Permit, PersonName,
     RequiredScope, Role, Scopes, User, UserId, UserKind, UserStatus, Username, Users as _,
 };
 use keyward_core::{Id, Store as _, SystemClock, Timestamp};
@@ -17,7 +17,7 @@ use keyward_credentials::{
     CredentialName, CredentialScope, CredentialType, Credentials as _, ManageCredentials,
     NewCredential,
 };
-use keyward_crypto::{ApiKey, ApiKeyKind, FieldKey, KeyRing, MacRing, Signed};
+use keyward_crypto::{ApiKey, ApiKeyKind, FieldKey, KeyRing, MacRing, Passwords, Signed};
 use keyward_store_diesel::DieselStore;
 use keyward_store_diesel::testing::TestDatabase;
 
@@ -117,32 +117,33 @@ impl World {
 
     fn credentials(&self) -> ManageCredentials<DieselStore> {
         let clock = Arc::new(SystemClock);
-        ManageCredentials::new(
-            self.store.clone(),
-            self.keys.clone(),
-            self.macs.clone(),
-            AuditLog::new(self.macs.clone(), clock.clone()),
+        let environment = Environment {
+            store: self.store.clone(),
+            fields: self.keys.clone(),
+            macs: self.macs.clone(),
+            hashing: Hashing::new(Passwords::danger_fast()),
+            audit: AuditLog::new(self.macs.clone(), clock.clone()),
             clock,
-            CredentialScope::Global,
-        )
+        };
+        ManageCredentials::new(&environment, CredentialScope::Global)
     }
 
     fn permit<Needed: RequiredScope>(&self) -> Permit<Needed> {
-        let principal = Principal {
-            user: self.owner,
-            username: Username::from_stored("ada".to_owned()),
-            kind: UserKind::Human,
-            role: Role::Admin,
-            key: PrincipalKey {
-                id: ApiKey::generate(ApiKeyKind::User).id(),
-                kind: ApiKeyKind::User,
-                name: KeyName::from_stored("laptop".to_owned()),
-                scopes: Scopes::all(),
-                expires_at: None,
-            },
-            request: None,
+        let key = ApiKey::generate(ApiKeyKind::User);
+        let record = ApiKeyRecord {
+            id: key.id(),
+            scopes: Scopes::all(),
+            key_mac: key.mac(&self.macs),
+            ..self::key(self.owner, &self.macs)
         };
-        principal.permit().unwrap()
+        let record = Signed::sign(record, &self.macs);
+        self.store.write(|tx| tx.add_api_key(&record)).unwrap();
+        let clock = Arc::new(SystemClock);
+        Authenticate::new(self.store.clone(), self.macs.clone(), clock, Arc::default())
+            .principal(&key)
+            .unwrap()
+            .permit()
+            .unwrap()
     }
 }
 
@@ -171,6 +172,7 @@ fn user(id: UserId, n: usize) -> User {
         first_name: PersonName::from_stored("Ada".to_owned()),
         last_name: PersonName::from_stored("Lovelace".to_owned()),
         created_at: Timestamp(1_800_000_000),
+        mfa_since: None,
         version: 1,
     }
 }
@@ -186,6 +188,7 @@ fn key(owner: UserId, macs: &MacRing) -> ApiKeyRecord {
         created_at: Timestamp(1_800_000_000),
         expires_at: None,
         revoked_at: None,
+        fresh_until: None,
         key_mac: key.mac(macs),
     }
 }
