@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use keyward_core::{Clock, Store, StoreError, Timestamp};
+use keyward_core::{Clock, Store, StoreError};
 use keyward_crypto::{ApiKey, MacRing};
 
 use crate::{
@@ -71,11 +71,6 @@ impl<S: Store<Tx: ApiKeys>> Authenticate<S> {
                 Err(AuthenticateError::Rejected)
             }
         }
-    }
-
-    /// The service's clock, for callers that need the same time.
-    pub fn now(&self) -> Timestamp {
-        self.clock.now()
     }
 }
 
