@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use keyward_audit::{AuditLog, VerifyAudit};
 use keyward_auth::{Environment, Hashing, Housekeeping, LastUsed, Setup};
-use keyward_core::{Clock, Store as _, SystemClock};
+use keyward_core::{Clock, Store as _, SystemClock, with_causes};
 use keyward_credentials::CredentialScope;
 use keyward_crypto::Passwords;
 use keyward_http::Services;
@@ -126,7 +126,7 @@ impl Installation {
 }
 
 fn unreachable(error: &ConnectError) -> Failure {
-    let text = with_cause(error);
+    let text = with_causes(error);
     match error {
         ConnectError::Setting { .. } => Failure::configuration(text),
         _ => Failure::unavailable(format!(
@@ -139,24 +139,11 @@ fn not_migrated(error: &MigrateError) -> Failure {
     match error {
         MigrateError::NewerSchema { .. } => Failure::configuration(error),
         MigrateError::Connect(error) => unreachable(error),
-        _ => Failure::unavailable(with_cause(error)),
+        _ => Failure::unavailable(with_causes(error)),
     }
 }
 
 /// The database is there but does not do what it is asked.
 pub(crate) fn broken(error: &(dyn std::error::Error + 'static)) -> Failure {
-    Failure::unavailable(with_cause(error))
-}
-
-fn with_cause(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let more = error.to_string();
-        if !text.contains(&more) {
-            text = format!("{text}: {more}");
-        }
-        cause = error.source();
-    }
-    text
+    Failure::unavailable(with_causes(error))
 }

@@ -25,7 +25,7 @@ pub struct CredentialView {
     pub created_by_id: UserId,
     /// When it was made.
     pub created_at: Timestamp,
-    /// When it was last changed.
+    /// When it was last changed. Every change makes it later, by a second at least.
     pub updated_at: Timestamp,
 }
 
