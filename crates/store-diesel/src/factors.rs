@@ -66,11 +66,11 @@ impl SecondFactors for DieselTx {
     }
 
     fn use_recovery_code(&mut self, user: UserId, code: &Mac) -> Result<bool, StoreError> {
-        let used = self.run(|connection| {
+        let deleted = self.run(|connection| {
             diesel::delete(recovery_codes::table.find((user.to_string(), code.as_stored())))
                 .execute(connection)
         })?;
-        Ok(used == 1)
+        Ok(deleted == 1)
     }
 }
 

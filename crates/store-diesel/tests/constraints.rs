@@ -19,6 +19,7 @@ on_both![
     a_name_belongs_to_one_user_until_it_is_deleted,
     rows_need_the_rows_that_they_refer_to,
     a_deleted_credential_takes_its_secrets_along,
+    the_last_used_step_never_decreases,
     audit_events_stay_as_they_are,
     the_audit_head_is_one_row,
 ];
@@ -70,6 +71,10 @@ fn rows_need_the_rows_that_they_refer_to(database: &TestDatabase) {
     for (table, column) in [
         ("api_keys", "user_id"),
         ("idempotency_keys", "user_id"),
+        ("totp_secrets", "user_id"),
+        ("recovery_codes", "user_id"),
+        ("attempts", "account"),
+        ("login_tickets", "user_id"),
         ("credentials", "created_by"),
         ("credential_secrets", "credential_id"),
     ] {
@@ -83,6 +88,14 @@ fn a_deleted_credential_takes_its_secrets_along(database: &TestDatabase) {
     let mut client = filled(database);
     client.run("DELETE FROM credentials").unwrap();
     assert_eq!(client.count("credential_secrets"), 0);
+}
+
+fn the_last_used_step_never_decreases(database: &TestDatabase) {
+    let mut client = filled(database);
+    client.run("UPDATE attempts SET last_step = 8").unwrap();
+    client.run("UPDATE attempts SET last_step = 8").unwrap();
+    let error = client.run("UPDATE attempts SET last_step = 7").unwrap_err();
+    assert!(error.to_string().contains("never decreases"), "{error}");
 }
 
 fn audit_events_stay_as_they_are(database: &TestDatabase) {
@@ -136,6 +149,10 @@ fn digest(table: &str) -> String {
         "users" => "id || username || kind || role || status || row_mac",
         "api_keys" => "id || kind || user_id || name || scopes || key_mac || row_mac",
         "idempotency_keys" => "user_id || key || fingerprint || answer",
+        "totp_secrets" => "user_id || active || pending",
+        "recovery_codes" => "user_id || mac",
+        "attempts" => "subject || account || CAST(last_step AS TEXT) || CAST(fails AS TEXT)",
+        "login_tickets" => "id || ticket_mac || user_id || row_mac",
         "audit_events" => "action || mac",
         "audit_head" => "last_mac || mac",
         "credentials" => "id || name || credential_type || created_by || open_fields || row_mac",
@@ -163,7 +180,7 @@ const USER: &str = concat!(
     user_id!(),
     "', 'ada', 'human', 'admin', 'active', NULL, '', '', 1, 1, '",
     mac!(),
-    "')"
+    "', NULL)"
 );
 const EVENT: &str = concat!(
     "(1, 1, 'host', '', '', '', 'user.create', 'user', 'x', '{}', '",
@@ -181,6 +198,34 @@ const ROWS: &[(&str, &str)] = &[
             "', 'laptop', 'read', 1, NULL, NULL, NULL, '",
             mac!(),
             "', '",
+            mac!(),
+            "', NULL)"
+        ),
+    ),
+    (
+        "totp_secrets",
+        concat!(
+            "('",
+            user_id!(),
+            "', 'v1.0123456789abcdef.x', 'v1.0123456789abcdef.y', 1)"
+        ),
+    ),
+    (
+        "recovery_codes",
+        concat!("('", user_id!(), "', '", mac!(), "')"),
+    ),
+    (
+        "attempts",
+        concat!("('totp:x', '", user_id!(), "', 1, 1, 1, 1, NULL, 7, 1)"),
+    ),
+    (
+        "login_tickets",
+        concat!(
+            "('0123456789ABCxyz', '",
+            mac!(),
+            "', '",
+            user_id!(),
+            "', 1, 0, '",
             mac!(),
             "')"
         ),
@@ -239,6 +284,35 @@ const VIOLATIONS: &[(&str, &str)] = &[
     ("api_keys", "last_used_at = 'never'"),
     ("api_keys", "key_mac = 'x'"),
     ("api_keys", "row_mac = 'x'"),
+    ("api_keys", "fresh_until = 'ever'"),
+    ("users", "mfa_since = 'ever'"),
+    ("totp_secrets", "user_id = NULL"),
+    ("totp_secrets", "active = 'GEZDGNBVGY3TQOJQ'"),
+    ("totp_secrets", "pending = 'GEZDGNBVGY3TQOJQ'"),
+    ("totp_secrets", "pending = NULL"),
+    ("totp_secrets", "pending_expires_at = NULL"),
+    ("recovery_codes", "mac = 'aaaa-bbbb-cccc-dddd'"),
+    ("recovery_codes", "mac = NULL"),
+    ("attempts", "subject = ''"),
+    ("attempts", "subject = NULL"),
+    ("attempts", "fails = -1"),
+    ("attempts", "fails = NULL"),
+    ("attempts", "window_start = NULL"),
+    ("attempts", "window_count = -1"),
+    ("attempts", "window_count = NULL"),
+    ("attempts", "locked_until = NULL"),
+    ("attempts", "disabled_at = 'never'"),
+    ("attempts", "last_step = NULL"),
+    ("attempts", "last_step = 6"),
+    ("attempts", "last_step = last_step - 1"),
+    ("attempts", "touched_at = NULL"),
+    ("login_tickets", "id = 'short'"),
+    ("login_tickets", "ticket_mac = 'x'"),
+    ("login_tickets", "user_id = NULL"),
+    ("login_tickets", "expires_at = NULL"),
+    ("login_tickets", "tries = -1"),
+    ("login_tickets", "tries = NULL"),
+    ("login_tickets", "row_mac = 'x'"),
     ("idempotency_keys", "key = ''"),
     ("idempotency_keys", "fingerprint = ''"),
     ("idempotency_keys", "answer = NULL"),
@@ -278,6 +352,7 @@ const GREATEST_LENGTHS: &[(&str, &str, usize)] = &[
     ("api_keys", "name", 100),
     ("api_keys", "scopes", 1_000),
     ("idempotency_keys", "key", 255),
+    ("attempts", "subject", 255),
     ("credentials", "name", 255),
     ("credential_secrets", "field", 255),
 ];

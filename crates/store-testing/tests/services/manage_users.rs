@@ -2,7 +2,8 @@ use std::sync::Barrier;
 use std::thread;
 
 use keyward_auth::{
-    Permit, Role, User, UserChange, UserError, UserKind, UserStatus, Users as _, needs,
+    Denied, Permit, Role, Scope, User, UserChange, UserError, UserKind, UserStatus, Users as _,
+    needs,
 };
 use keyward_core::{Id, Store as _};
 use keyward_crypto::Verdict;
@@ -99,12 +100,26 @@ fn the_last_admin_stays_whatever_is_asked_for() {
     assert!(world.events().is_empty());
 
     let second = world.add_admin("second");
-    world
-        .users()
-        .change(&permit, admin.id, &role(Role::Normal))
-        .unwrap();
-    let outcome = world.users().delete(&permit, second.id);
+    let by_second = world.permit(&world.add_key(&second, |_| {}));
+    let demoted = world.users().change(&permit, admin.id, &role(Role::Normal));
+    assert!(demoted.is_ok());
+    let outcome = world.users().delete(&by_second, second.id);
     assert!(matches!(outcome, Err(UserError::LastAdmin)));
+}
+
+/// The permit was given out while its holder was an administrator.
+#[test]
+fn who_lost_their_role_since_changes_nobody() {
+    let (world, admin, permit) = world_with_admin();
+    let second = world.add_admin("second");
+    let demoted = world.users().change(&permit, admin.id, &role(Role::Normal));
+    assert!(demoted.is_ok());
+
+    let outcome = world.users().delete(&permit, second.id);
+
+    let missing = UserError::Denied(Denied::MissingScope(Scope::UsersWrite));
+    assert_eq!(outcome.unwrap_err().to_string(), missing.to_string());
+    assert_eq!(world.stored_user(second.id), second);
 }
 
 #[test]
