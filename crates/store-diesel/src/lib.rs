@@ -48,6 +48,7 @@ mod connection;
 mod credentials;
 mod durability;
 mod failure;
+mod first;
 mod idempotency;
 mod inspect;
 mod key_checks;
