@@ -9,6 +9,7 @@ use keyward_crypto::{ApiKeyId, ApiKeyKind, Mac, Signed};
 
 use crate::DieselTx;
 use crate::connection::{AnyConnection, each};
+use crate::first::{cut, first};
 use crate::schema::{api_keys, users};
 use crate::stored::{self, RowMac};
 use crate::users::UserRow;
@@ -47,19 +48,19 @@ impl ApiKeys for DieselTx {
             Some(cursor) => (cursor.created_at.0, cursor.id.as_str()),
             None => (i64::MIN, ""),
         };
-        self.run(|connection| {
-            api_keys::table
+        let rows: Vec<KeyRow> = self.run(|connection| {
+            each!(connection, inner => api_keys::table
                 .filter(api_keys::user_id.eq(user.to_string()))
                 .filter(api_keys::created_at.ge(created_at))
                 .filter(api_keys::created_at.gt(created_at).or(api_keys::id.gt(id)))
-                .order((api_keys::created_at, api_keys::id))
-                .limit(limit)
+                .order(first(limit, (api_keys::created_at, api_keys::id)))
                 .select(KeyRow::as_select())
-                .load(connection)
-        })?
-        .into_iter()
-        .map(ListedKey::try_from)
-        .collect()
+                .load(inner))
+        })?;
+        cut(rows, limit)
+            .into_iter()
+            .map(ListedKey::try_from)
+            .collect()
     }
 
     fn live_sessions(

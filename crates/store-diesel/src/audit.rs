@@ -3,6 +3,7 @@ use keyward_audit::{AuditEvents, Head, Record, RecordFields, Seq};
 use keyward_core::{StoreError, Timestamp};
 
 use crate::connection::AnyConnection;
+use crate::first::{cut, first};
 use crate::schema::{audit_events, audit_head};
 use crate::{DieselTx, stored};
 
@@ -50,12 +51,11 @@ impl AuditEvents for DieselTx {
         let rows = self.run(|connection| {
             audit_events::table
                 .filter(audit_events::seq.gt(after))
-                .order(audit_events::seq.asc())
-                .limit(limit)
+                .order(first(limit, audit_events::seq.asc()))
                 .select(EventRow::as_select())
                 .load::<EventRow>(connection)
         })?;
-        Ok(rows.into_iter().map(Record::from).collect())
+        Ok(cut(rows, limit).into_iter().map(Record::from).collect())
     }
 
     fn audit_events_before(
@@ -68,12 +68,11 @@ impl AuditEvents for DieselTx {
         let rows = self.run(|connection| {
             audit_events::table
                 .filter(audit_events::seq.lt(before))
-                .order(audit_events::seq.desc())
-                .limit(limit)
+                .order(first(limit, audit_events::seq.desc()))
                 .select(EventRow::as_select())
                 .load::<EventRow>(connection)
         })?;
-        Ok(rows.into_iter().map(Record::from).collect())
+        Ok(cut(rows, limit).into_iter().map(Record::from).collect())
     }
 }
 

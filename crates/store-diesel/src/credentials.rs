@@ -9,6 +9,7 @@ use keyward_crypto::{EncryptedString, Mac, Signed};
 
 use crate::DieselTx;
 use crate::connection::each;
+use crate::first::{cut, first};
 use crate::schema::{credential_secrets, credentials};
 use crate::stored::{self, RowMac};
 
@@ -53,8 +54,7 @@ impl Credentials for DieselTx {
         let page = diesel::alias!(credentials as page);
         let ids = page
             .filter(page.field(credentials::id).gt(after))
-            .order(page.field(credentials::id))
-            .limit(limit)
+            .order(first(limit, page.field(credentials::id)))
             .select(page.field(credentials::id));
         // For each connection apart: a list has many columns, and the way around costs on each.
         let rows = match created_by {
@@ -76,7 +76,7 @@ impl Credentials for DieselTx {
                     .load(inner))
             }),
         }?;
-        collect(rows)
+        Ok(cut(collect(rows)?, limit))
     }
 
     fn replace_credential(

@@ -9,6 +9,7 @@ use keyward_crypto::{Mac, PasswordHash, Signed};
 
 use crate::DieselTx;
 use crate::connection::{AnyConnection, each};
+use crate::first::{cut, first};
 use crate::schema::users;
 use crate::stored::{self, RowMac};
 
@@ -46,17 +47,14 @@ impl Users for DieselTx {
         limit: i64,
     ) -> Result<Vec<Signed<User>>, StoreError> {
         let after = after.map(|id| id.to_string()).unwrap_or_default();
-        self.run(|connection| {
-            users::table
+        let rows: Vec<UserRow> = self.run(|connection| {
+            each!(connection, inner => users::table
                 .filter(users::id.gt(after).and(NotDeleted))
-                .order(users::id)
-                .limit(limit)
+                .order(first(limit, users::id))
                 .select(UserRow::as_select())
-                .load(connection)
-        })?
-        .into_iter()
-        .map(Signed::try_from)
-        .collect()
+                .load(inner))
+        })?;
+        cut(rows, limit).into_iter().map(Signed::try_from).collect()
     }
 
     fn any_user(&mut self) -> Result<bool, StoreError> {
