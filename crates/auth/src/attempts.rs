@@ -297,3 +297,224 @@ const FIRST_LOCK: i64 = 15 * 60;
 const LONGEST_LOCK: i64 = 24 * 60 * 60;
 /// More attempts than anybody makes.
 const NEVER: i64 = i64::MAX;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: i64 = 1_800_000_000;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp(seconds)
+    }
+
+    /// Attempts at `now` until one is refused; all of them are wrong.
+    fn exhaust(state: &mut AttemptState, now: i64, policy: &AttemptPolicy) -> usize {
+        let mut evaluated = 0;
+        while let Some((next, _)) = state.reserve(at(now), policy) {
+            *state = next;
+            evaluated += 1;
+            assert!(evaluated <= 1_000, "there is no limit");
+        }
+        evaluated
+    }
+
+    #[test]
+    fn five_are_evaluated_in_sixty_seconds() {
+        let mut state = AttemptState::default();
+        assert_eq!(exhaust(&mut state, NOW, &AttemptPolicy::TOTP), 5);
+        assert_eq!(exhaust(&mut state, NOW + 59, &AttemptPolicy::TOTP), 0);
+        assert_eq!(exhaust(&mut state, NOW + 60, &AttemptPolicy::TOTP), 5);
+    }
+
+    #[test]
+    fn eight_days_of_constant_guessing_are_a_hundred_evaluations() {
+        let mut state = AttemptState::default();
+        let mut evaluated = 0;
+        for second in 0..8 * 24 * 60 * 60 {
+            evaluated += exhaust(&mut state, NOW + second, &AttemptPolicy::TOTP);
+        }
+        assert_eq!(evaluated, 100);
+        assert!(state.disabled_at.is_some());
+        assert_eq!(state.retry_after(at(NOW), &AttemptPolicy::TOTP), None);
+    }
+
+    #[test]
+    fn what_never_ends_goes_on_with_ten_tries_a_day() {
+        let mut state = AttemptState::default();
+        let day = 24 * 60 * 60;
+        let evaluated = |state: &mut AttemptState, from: i64| -> usize {
+            (from..from + day)
+                .map(|now| exhaust(state, now, &AttemptPolicy::PASSWORD))
+                .sum()
+        };
+        for _ in 0..5 {
+            evaluated(&mut state, NOW);
+        }
+        let mut later = state;
+        assert!(evaluated(&mut later, NOW + 30 * day) <= 10);
+        assert_eq!(state.disabled_at, None);
+    }
+
+    #[test]
+    fn every_tenth_wrong_one_locks_for_twice_as_long() {
+        let mut state = AttemptState::default();
+        let mut now = NOW;
+        for expected in [
+            900, 1_800, 3_600, 7_200, 14_400, 28_800, 57_600, 86_400, 86_400,
+        ] {
+            for _ in 0..2 {
+                assert!(state.locked_until <= now);
+                assert_eq!(exhaust(&mut state, now, &AttemptPolicy::PASSWORD), 5);
+                now += 60;
+            }
+            now -= 60;
+            assert_eq!(state.locked_until - now, expected);
+            let last_second = now + expected - 1;
+            assert_eq!(
+                exhaust(&mut state, last_second, &AttemptPolicy::PASSWORD),
+                0
+            );
+            now += expected;
+        }
+    }
+
+    #[test]
+    fn the_answer_to_a_refused_attempt_says_when_the_next_one_is_evaluated() {
+        let mut state = AttemptState::default();
+        let mut now = NOW;
+        for _ in 0..40 {
+            exhaust(&mut state, now, &AttemptPolicy::PASSWORD);
+            let wait = state
+                .retry_after(at(now), &AttemptPolicy::PASSWORD)
+                .unwrap();
+            let early = state.reserve(at(now + wait - 1), &AttemptPolicy::PASSWORD);
+            assert!(early.is_none(), "at {now}");
+            now += wait;
+            let in_time = state.reserve(at(now), &AttemptPolicy::PASSWORD);
+            assert!(in_time.is_some(), "at {now}");
+        }
+    }
+
+    #[test]
+    fn a_right_one_is_given_back_and_ends_the_row() {
+        let mut state = AttemptState::default();
+        for _ in 0..100 {
+            let (reserved_state, reserved) = state.reserve(at(NOW), &AttemptPolicy::TOTP).unwrap();
+            let step = TotpStep::from_number(state.last_step + 1);
+            state = reserved_state.succeed(&reserved, Some(step)).unwrap();
+        }
+        assert_eq!((state.fails, state.window_count), (0, 0));
+    }
+
+    #[test]
+    fn a_step_is_accepted_once_and_never_a_lower_one() {
+        let (state, reserved) = AttemptState::default()
+            .reserve(at(NOW), &AttemptPolicy::TOTP)
+            .unwrap();
+        let used = state
+            .succeed(&reserved, Some(TotpStep::from_number(7)))
+            .unwrap();
+        for step in [i64::MIN, 0, 6, 7] {
+            let again = used.succeed(&reserved, Some(TotpStep::from_number(step)));
+            assert_eq!(again, None, "{step}");
+        }
+        let next = used.succeed(&reserved, Some(TotpStep::from_number(8)));
+        assert_eq!(next.unwrap().last_step, 8);
+    }
+
+    #[test]
+    fn a_right_one_in_a_later_window_gives_nothing_back() {
+        let (state, reserved) = AttemptState::default()
+            .reserve(at(NOW), &AttemptPolicy::TOTP)
+            .unwrap();
+        let (later, _) = state.reserve(at(NOW + 60), &AttemptPolicy::TOTP).unwrap();
+        assert_eq!(later.succeed(&reserved, None).unwrap().window_count, 1);
+    }
+
+    #[test]
+    fn the_tenth_one_does_not_lock_when_it_was_right_or_used_before() {
+        let tenth = AttemptState {
+            fails: 9,
+            ..AttemptState::default()
+        };
+        let (state, reserved) = tenth.reserve(at(NOW), &AttemptPolicy::TOTP).unwrap();
+        assert!(reserved.locks && state.locked_until > NOW);
+        assert_eq!(state.succeed(&reserved, None).unwrap().locked_until, 0);
+        let forgiven = state.forgive();
+        assert_eq!((forgiven.fails, forgiven.locked_until), (9, 0));
+        assert_eq!(forgiven.window_count, 1, "it counts in its window");
+    }
+
+    #[test]
+    fn the_hundredth_one_does_not_end_the_app_when_it_was_used_before() {
+        let last = AttemptState {
+            fails: 99,
+            ..AttemptState::default()
+        };
+        let (state, reserved) = last.reserve(at(NOW), &AttemptPolicy::TOTP).unwrap();
+        assert!(reserved.locks && state.disabled_at == Some(NOW));
+        assert_eq!(state.forgive().disabled_at, None);
+        assert_eq!(state.succeed(&reserved, None).unwrap().disabled_at, None);
+    }
+
+    #[test]
+    fn lifting_leaves_the_window_and_the_used_step() {
+        let state = AttemptState {
+            fails: 100,
+            window_start: NOW,
+            window_count: 5,
+            locked_until: NOW + 900,
+            disabled_at: Some(NOW),
+            last_step: 7,
+        };
+        let lifted = state.lift();
+        assert_eq!(
+            (lifted.fails, lifted.locked_until, lifted.disabled_at),
+            (0, 0, None)
+        );
+        assert_eq!((lifted.window_count, lifted.last_step), (5, 7));
+    }
+
+    #[test]
+    fn a_clock_that_jumps_shortens_no_lock_and_breaks_nothing() {
+        let jumps = [
+            i64::MIN,
+            -1,
+            0,
+            NOW - 400 * 86_400,
+            NOW - 3_600,
+            NOW + 3_600,
+            NOW + 400 * 86_400,
+            2_147_483_648,
+            4_294_967_296,
+            i64::MAX,
+        ];
+        for jump in jumps {
+            let mut state = AttemptState {
+                fails: 9,
+                ..AttemptState::default()
+            };
+            exhaust(&mut state, NOW, &AttemptPolicy::TOTP);
+            let locked_until = state.locked_until;
+            assert_eq!(locked_until, NOW + 900);
+            exhaust(&mut state, jump, &AttemptPolicy::TOTP);
+            assert!(state.locked_until >= locked_until, "{jump}");
+            assert_eq!(
+                exhaust(&mut state, NOW + 899, &AttemptPolicy::TOTP),
+                0,
+                "{jump}"
+            );
+            let _ = state.retry_after(at(jump), &AttemptPolicy::TOTP);
+        }
+    }
+
+    #[test]
+    fn a_window_from_before_the_clock_was_set_back_keeps_nobody_out() {
+        let mut state = AttemptState::default();
+        exhaust(&mut state, NOW + 400 * 86_400, &AttemptPolicy::SOURCE);
+        assert_eq!(exhaust(&mut state, NOW, &AttemptPolicy::SOURCE), 100);
+        // Clocks of two nodes may differ by a little, which gives no new tries.
+        assert_eq!(exhaust(&mut state, NOW - 60, &AttemptPolicy::SOURCE), 0);
+    }
+}
