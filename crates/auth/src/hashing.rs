@@ -1,3 +1,4 @@
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use keyward_crypto::{Password, PasswordHash, Passwords, Verdict};
@@ -16,6 +17,7 @@ struct Shared {
     waiting_at_most: usize,
     places: Mutex<Places>,
     freed: Condvar,
+    hashed: AtomicU64,
 }
 
 #[derive(Default)]
@@ -41,6 +43,7 @@ impl Hashing {
             waiting_at_most: waiting,
             places: Mutex::default(),
             freed: Condvar::new(),
+            hashed: AtomicU64::new(0),
         }))
     }
 
@@ -60,6 +63,13 @@ impl Hashing {
         Ok(self.0.passwords.verify(password, hash))
     }
 
+    /// How many passwords were hashed since the start, right, wrong and new ones: a metric, and the
+    /// proof that every attempt costs the same.
+    #[must_use]
+    pub fn hashed(&self) -> u64 {
+        self.0.hashed.load(Ordering::Relaxed)
+    }
+
     fn place(&self) -> Result<Place<'_>, Overloaded> {
         let mut places = self.0.lock();
         if places.running >= self.0.running_at_most {
@@ -77,6 +87,7 @@ impl Hashing {
             places.waiting -= 1;
         }
         places.running += 1;
+        self.0.hashed.fetch_add(1, Ordering::Relaxed);
         Ok(Place(&self.0))
     }
 }
@@ -108,7 +119,7 @@ const WAITING: usize = 32;
 #[cfg(test)]
 mod tests {
     use std::sync::Barrier;
-    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::atomic::AtomicUsize;
     use std::thread;
 
     use super::*;

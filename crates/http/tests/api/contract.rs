@@ -1,6 +1,6 @@
 //! The OpenAPI document: what clients are generated from.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::coverage::Operation;
 use crate::world::World;
@@ -11,7 +11,12 @@ async fn the_operations_are_these() {
     let mut lines: Vec<_> = Operation::all(&world.document().await)
         .into_iter()
         .map(|operation| {
-            let scope = operation.scope.as_deref().unwrap_or("any key");
+            let any = if operation.is_open {
+                "no key"
+            } else {
+                "any key"
+            };
+            let scope = operation.scope.as_deref().unwrap_or(any);
             let mut line = format!(
                 "{:6} {} [{scope}] {}",
                 operation.method.as_str(),
@@ -33,7 +38,16 @@ async fn the_operations_are_these() {
     lines.sort_by_key(|line| line.split_once(' ').map(|(_, path)| path.trim().to_owned()));
     insta::assert_snapshot!(lines.join("\n"), @r"
     GET    /api/v1/audit [audit:read] 200, paged
+    POST   /api/v1/auth/logout [any key] 204 takes Nothing
     GET    /api/v1/auth/me [any key] 200
+    POST   /api/v1/auth/mfa/disable [any key] 200 takes CodeBody
+    POST   /api/v1/auth/mfa/login-verify [no key] 200 takes SecondStep
+    POST   /api/v1/auth/mfa/recovery-codes [any key] 200 takes CodeBody
+    POST   /api/v1/auth/mfa/setup [any key] 200 takes Nothing
+    GET    /api/v1/auth/mfa/status [any key] 200
+    POST   /api/v1/auth/mfa/verify [any key] 200 takes CodeBody
+    POST   /api/v1/auth/step-up [any key] 200 takes Proof
+    POST   /api/v1/auth/token [no key] 200 takes Credentials
     POST   /api/v1/credentials [credentials:write] 201 takes CreateCredential, once
     GET    /api/v1/credentials [read] 200, paged
     POST   /api/v1/credentials/batch-delete [credentials:write] 204 takes BatchDelete
@@ -55,6 +69,8 @@ async fn the_operations_are_these() {
     GET    /api/v1/users/{id}/keys [users:write] 200, paged
     POST   /api/v1/users/{id}/keys [users:write] 201 takes CreateKey, once
     DELETE /api/v1/users/{id}/keys/{key} [users:write] 204
+    POST   /api/v1/users/{id}/mfa/reset [users:write] 204 takes Nothing
+    POST   /api/v1/users/{id}/unlock [users:write] 204 takes Nothing
     ");
 }
 
@@ -89,7 +105,13 @@ async fn every_operation_declares_its_key_its_answers_and_its_parameters() {
         for (method, operation) in item.as_object().unwrap() {
             let place = format!("{method} {path}");
             let security = &operation["security"];
-            assert_eq!(*security, serde_json::json!([{ "api_key": [] }]), "{place}");
+            let is_open = operation["description"] == "Takes no key.";
+            let expected = if is_open {
+                json!([])
+            } else {
+                json!([{ "api_key": [] }])
+            };
+            assert_eq!(*security, expected, "{place}");
             for status in ["401", "500", "503"] {
                 let content = &operation["responses"][status]["content"];
                 assert!(content["application/problem+json"].is_object(), "{place}");

@@ -381,7 +381,11 @@ async fn no_answer_repeats_a_value_of_the_request() {
         asks.push(("method".to_owned(), world.ask(&method, &path)));
         asks.push(("below".to_owned(), ask(&format!("{path}/{MARKER}"))));
         for (case, ask) in asks {
-            let answer = ask.by(&world.admin).await;
+            let spare = match operation.ends_key() {
+                true => world.admin_with(&[]).await,
+                false => world.admin.clone(),
+            };
+            let answer = ask.by(&spare).await;
             let is_body = case.contains(['{', '"']);
             assert!(
                 !is_body || answer.status.is_client_error(),
@@ -459,6 +463,10 @@ fn bodies() -> Vec<String> {
         "created_by_id",
         "created_at",
         "updated_at",
+        "current_password",
+        "ticket",
+        "code",
+        "recovery_code",
     ];
     let values: Vec<Value> = vec![
         json!(MARKER),

@@ -23,6 +23,7 @@ async fn a_person_is_made_and_shown_without_the_password() {
               "id": "[uuid]",
               "kind": "human",
               "last_name": "Lovelace",
+              "mfa_enabled": false,
               "role": "normal",
               "status": "active",
               "username": "ada"

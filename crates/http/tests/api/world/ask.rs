@@ -63,6 +63,13 @@ impl Ask {
         self.header("Authorization", format!("Bearer {key}"))
     }
 
+    /// From an address, and through nobody.
+    pub(crate) fn from(mut self, address: &str) -> Self {
+        let peer = std::net::SocketAddr::new(address.parse().unwrap(), 40_000);
+        self.request = self.request.peer_addr(peer);
+        self
+    }
+
     /// Adds a header beside those of the same name.
     pub(crate) fn header(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
         use actix_web::http::header::{HeaderName, HeaderValue};

@@ -1,8 +1,10 @@
 //! A Keyward of its own for one test: fixed keys, a clock that stands still, a first administrator.
 
 mod ask;
+mod people;
 mod store;
 
+use std::str::FromStr as _;
 use std::sync::Arc;
 
 use actix_web::App;
@@ -12,12 +14,13 @@ use keyward_auth::{AuthTx, Environment, Hashing, LastUsed, Setup, UserId, Userna
 use keyward_core::{Clock, Id, ManualClock, Store, Timestamp};
 use keyward_credentials::{CredentialScope, CredentialsTx};
 use keyward_crypto::{FieldKey, KeyRing, MacRing, Password, Passwords, SecretText};
-use keyward_http::{Api, Services, edge};
+use keyward_http::{Api, Network, Services, TrustedProxies, edge};
 use keyward_store_diesel::testing::TestDatabase;
 use keyward_store_testing::MemoryStore;
 use serde_json::{Value, json};
 
 pub(crate) use ask::{Answer, Ask, Handle};
+pub(crate) use people::Device;
 use store::AnyStore;
 pub(crate) use store::AnyTx;
 
@@ -28,6 +31,8 @@ pub(crate) struct World {
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) admin: Caller,
     pub(crate) handle: Handle,
+    /// Counts what is hashed.
+    pub(crate) hashing: Hashing,
     store: AnyStore,
     /// The storage itself, where it is the one in memory.
     pub(crate) memory: Option<Arc<MemoryStore>>,
@@ -36,7 +41,7 @@ pub(crate) struct World {
 }
 
 /// Somebody with a key.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Caller {
     pub(crate) id: String,
     pub(crate) key: String,
@@ -89,7 +94,9 @@ impl World {
         let first = Setup::new(environment.clone())
             .first_admin(&Username::parse("root").unwrap(), &password())
             .unwrap();
-        let api = Api::new(Services::new(&environment, scope, last_used.clone()));
+        let api = Api::new(Services::new(&environment, scope, last_used.clone())).trusting(
+            TrustedProxies::from_iter([Network::from_str(PROXY).unwrap()]),
+        );
         let app = App::new()
             .wrap(from_fn(edge))
             .configure(|config| api.mount(config));
@@ -101,6 +108,7 @@ impl World {
                 key_id: first.key.id().to_string(),
             },
             handle: handle!(app),
+            hashing: environment.hashing.clone(),
             store: AnyStore::new(store.clone()),
             memory: None,
             clock,
@@ -282,6 +290,8 @@ fn password() -> Password {
     Password::new_secret(SecretText::from(PASSWORD)).unwrap()
 }
 
+/// The one proxy whose word about clients is taken.
+pub(crate) const PROXY: &str = "192.0.2.80";
 /// The password of everybody.
 pub(crate) const PASSWORD: &str = "correct horse battery staple";
 /// 2027-01-15T08:00:00Z.

@@ -2,7 +2,8 @@ use std::fmt::Write as _;
 
 use keyward_audit::AuditEvents;
 use keyward_auth::{
-    ApiKeys, IdempotencyKeys, PersonName, Role, User, UserId, UserKind, UserStatus, Username, Users,
+    ApiKeys, AttemptLimits, IdempotencyKeys, LimitSubject, LoginTickets, PersonName, Role,
+    SecondFactors, User, UserId, UserKind, UserStatus, Username, Users,
 };
 use keyward_core::{Id, Store, StoreError, Timestamp};
 use keyward_credentials::Credentials;
@@ -10,11 +11,28 @@ use keyward_crypto::Signed;
 
 /// A unit of work on whatever storage there is.
 pub(crate) trait AnyTx:
-    Users + ApiKeys + IdempotencyKeys + AuditEvents + Credentials
+    Users
+    + ApiKeys
+    + AttemptLimits
+    + SecondFactors
+    + LoginTickets
+    + IdempotencyKeys
+    + AuditEvents
+    + Credentials
 {
 }
 
-impl<Tx: Users + ApiKeys + IdempotencyKeys + AuditEvents + Credentials> AnyTx for Tx {}
+impl<Tx> AnyTx for Tx where
+    Tx: Users
+        + ApiKeys
+        + AttemptLimits
+        + SecondFactors
+        + LoginTickets
+        + IdempotencyKeys
+        + AuditEvents
+        + Credentials
+{
+}
 
 type Work<'a> = &'a mut dyn FnMut(&mut dyn AnyTx) -> Result<(), StoreError>;
 type RunWrite = dyn Fn(Work<'_>) -> Result<(), StoreError> + Send + Sync;
@@ -70,6 +88,7 @@ impl AnyStore {
                     let (row, mac) = (key.key.unverified(), key.key.mac());
                     writeln!(dump, "{row:?} {}", mac.as_stored()).unwrap();
                 }
+                dump_factors(&mut dump, tx, row.id)?;
             }
             for stored in tx.credentials_after(None, None, ALL)? {
                 let (row, mac) = (stored.credential.unverified(), stored.credential.mac());
@@ -85,6 +104,24 @@ impl AnyStore {
             Ok(dump)
         })
     }
+}
+
+fn dump_factors(dump: &mut String, tx: &mut dyn AnyTx, user: UserId) -> Result<(), StoreError> {
+    let secrets = tx.totp_secrets(user)?;
+    let active = secrets.active.as_ref().map(|sealed| sealed.as_stored());
+    let pending = secrets.pending.as_ref();
+    let pending = pending.map(|pending| (pending.secret.as_stored(), pending.expires_at));
+    let mut codes = tx.recovery_codes(user)?;
+    codes.sort_by_key(|code| code.as_stored());
+    let codes: Vec<_> = codes.iter().map(|code| code.as_stored()).collect();
+    let totp = tx.attempts(&LimitSubject::totp(user))?;
+    let recovery = tx.attempts(&LimitSubject::recovery(user))?;
+    writeln!(
+        dump,
+        "{user} {active:?} {pending:?} {codes:?} {totp:?} {recovery:?}"
+    )
+    .unwrap();
+    Ok(())
 }
 
 const ALL: i64 = 100_000;
