@@ -46,6 +46,18 @@ enum Fault {
     ForgetsTooMuch,
     /// Writes the time of last use, whatever there is.
     LastUseGoesBack,
+    /// Every attempt begins a new row of counts.
+    NewBudgetEachTime,
+    /// The last used step is not compared.
+    AcceptsUsedSteps,
+    /// Lifting the limits of one account lifts those of all.
+    LiftsForEverybody,
+    /// Counts of factors are dropped like those of passwords.
+    ForgetsFactors,
+    /// Recovery codes stay when they are used.
+    KeepsUsedCodes,
+    /// The tries of a ticket are not limited.
+    UncountedTries,
     /// Deleting a credential leaves its secret fields.
     OrphanedSecrets,
     /// The limit of a list counts rows of a join, not credentials.
@@ -124,7 +136,8 @@ impl Store for BrokenStore {
             Fault::ReadThenWrite | Fault::WriteSkew => {
                 let mut broken = self.inner.write(|tx| Ok::<_, StoreError>(self.tx(tx)))?;
                 let value = work(&mut broken)?;
-                thread::sleep(Duration::from_millis(2));
+                // Long enough for the others to begin, also on a busy machine.
+                thread::sleep(Duration::from_millis(20));
                 self.commit(broken)?;
                 Ok(value)
             }
