@@ -88,13 +88,13 @@ impl SecondFactors for BrokenTx {
     }
 
     fn use_recovery_code(&mut self, user: UserId, code: &Mac) -> Result<bool, StoreError> {
-        let used = self.inner.use_recovery_code(user, code)?;
-        if used && self.fault == Fault::KeepsUsedCodes {
+        let worked = self.inner.use_recovery_code(user, code)?;
+        if worked && self.fault == Fault::KeepsUsedCodes {
             let mut codes = self.inner.recovery_codes(user)?;
             codes.push(code.clone());
             self.inner.set_recovery_codes(user, &codes)?;
         }
-        Ok(used)
+        Ok(worked)
     }
 }
 

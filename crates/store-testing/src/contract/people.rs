@@ -79,13 +79,11 @@ pub(crate) fn attempts_are_counted_by_the_rules<S: Store<Tx: AttemptLimits>>(
                 assert_eq!(done, model.is_some(), "{by}, turn {turn}");
                 expected = model.unwrap_or(expected);
             }
-            5 | 6 => {
-                if open.pop().is_some() {
-                    write(store, |tx| tx.forgive_attempt(&subject));
-                    expected = expected.forgive();
-                }
+            5 | 6 if open.pop().is_some() => {
+                write(store, |tx| tx.forgive_attempt(&subject));
+                expected = expected.forgive();
             }
-            _ if random.below(20) == 0 => {
+            7 if random.below(20) == 0 => {
                 write(store, |tx| tx.lift_limits(user));
                 expected = expected.lift();
             }
@@ -275,10 +273,10 @@ pub(crate) fn a_recovery_code_is_there_once<S: Store<Tx: SecondFactors>>(
     let codes: Vec<_> = (0..10).map(|_| recovery_code(user)).collect();
     write(store, |tx| tx.set_recovery_codes(user, &codes));
     write(store, |tx| tx.set_recovery_codes(other, &codes[..1]));
-    let uses =
+    let outcomes =
         [user, user, other].map(|user| write(store, |tx| tx.use_recovery_code(user, &codes[0])));
     assert_eq!(
-        uses,
+        outcomes,
         [true, false, true],
         "use_recovery_code: each code works once for each user"
     );
@@ -303,11 +301,11 @@ pub(crate) fn of_racing_uses_of_a_recovery_code_one_succeeds<S: Store<Tx: Second
     write(store, |tx| {
         tx.set_recovery_codes(user, std::slice::from_ref(&code))
     });
-    let used = race(RACERS, |_| {
+    let worked = race(RACERS, |_| {
         write(store, |tx| tx.use_recovery_code(user, &code))
     });
     assert_eq!(
-        count(&used),
+        count(&worked),
         1,
         "use_recovery_code: of {RACERS} racing calls with one code one gets true"
     );
@@ -370,9 +368,9 @@ pub(crate) fn of_racing_uses_of_a_ticket_one_succeeds<S: Store<Tx: LoginTickets>
     user: UserId,
 ) {
     let id = added_ticket(store, user).unverified().id;
-    let used = race(RACERS, |_| write(store, |tx| tx.use_ticket(id)));
+    let worked = race(RACERS, |_| write(store, |tx| tx.use_ticket(id)));
     assert_eq!(
-        count(&used),
+        count(&worked),
         1,
         "use_ticket: of {RACERS} racing calls one gets true"
     );
