@@ -14,6 +14,7 @@
 
 mod access;
 mod audit;
+mod codes;
 mod contract;
 mod coverage;
 mod credential_fields;
@@ -22,9 +23,12 @@ mod edge;
 mod idempotency;
 mod isolation;
 mod keys;
+mod login;
 mod mass_assignment;
 mod me;
+mod mfa;
 mod peers;
 mod problems;
+mod tickets;
 mod users;
 mod world;

@@ -20,7 +20,7 @@ use keyward_store_testing::MemoryStore;
 use serde_json::{Value, json};
 
 pub(crate) use ask::{Answer, Ask, Handle};
-pub(crate) use people::Device;
+pub(crate) use people::{Device, text, texts};
 use store::AnyStore;
 pub(crate) use store::AnyTx;
 
