@@ -6,7 +6,7 @@ use crate::accounts::subject;
 use crate::factors::TotpColumn;
 use crate::{
     Action, AttemptLimits as _, AttemptPolicy, AuthTx, Environment, LimitSubject,
-    LoginTickets as _, Reserved, SecondFactors as _, TotpSecrets, UserId,
+    LoginTickets as _, Reserved, TotpSecrets, UserId,
 };
 
 /// The one place where codes are accepted: at login, at enrolment, for step-up, and from the
@@ -51,7 +51,7 @@ impl<S: Store<Tx: AuthTx>> Codes<'_, S> {
         let now = self.0.clock.now();
         let attempt = self.0.store.write(|tx| {
             let user = admit(tx)?;
-            Ok::<_, E>(self.reserve(tx, user, presented, now)?)
+            Ok::<_, E>(reserve(tx, user, presented, now)?)
         })?;
         let Some(right) = self.evaluate(presented, enrolment, &attempt, now) else {
             self.note_failure(&attempt)?;
@@ -73,34 +73,6 @@ impl<S: Store<Tx: AuthTx>> Codes<'_, S> {
                 .write(|tx| tx.forgive_attempt(&attempt.subject))?;
         }
         outcome
-    }
-
-    fn reserve(
-        &self,
-        tx: &mut S::Tx,
-        user: UserId,
-        presented: &SecondFactor,
-        now: Timestamp,
-    ) -> Result<Attempt, CodeError> {
-        let (subject, policy) = match presented {
-            SecondFactor::Code(_) => (LimitSubject::totp(user), AttemptPolicy::TOTP),
-            SecondFactor::Recovery(_) => (LimitSubject::recovery(user), AttemptPolicy::RECOVERY),
-        };
-        let Some(reserved) = tx.reserve_attempt(&subject, now, &policy)? else {
-            let state = tx.attempts(&subject)?.unwrap_or_default();
-            let retry_after = state.retry_after(now, &policy);
-            return Err(retry_after.map_or(CodeError::Disabled, CodeError::Limited));
-        };
-        let expected = match presented {
-            SecondFactor::Code(_) => Expected::Totp(tx.totp_secrets(user)?),
-            SecondFactor::Recovery(_) => Expected::Recovery(tx.recovery_codes(user)?),
-        };
-        Ok(Attempt {
-            user,
-            subject,
-            reserved,
-            expected,
-        })
     }
 
     fn evaluate(
@@ -195,6 +167,34 @@ enum Expected {
 enum Right {
     Step(TotpStep),
     Recovery(Mac),
+}
+
+/// Counts the attempt and reads what it has to fit.
+fn reserve<Tx: AuthTx>(
+    tx: &mut Tx,
+    user: UserId,
+    presented: &SecondFactor,
+    now: Timestamp,
+) -> Result<Attempt, CodeError> {
+    let (subject, policy) = match presented {
+        SecondFactor::Code(_) => (LimitSubject::totp(user), AttemptPolicy::TOTP),
+        SecondFactor::Recovery(_) => (LimitSubject::recovery(user), AttemptPolicy::RECOVERY),
+    };
+    let Some(reserved) = tx.reserve_attempt(&subject, now, &policy)? else {
+        let state = tx.attempts(&subject)?.unwrap_or_default();
+        let retry_after = state.retry_after(now, &policy);
+        return Err(retry_after.map_or(CodeError::Disabled, CodeError::Limited));
+    };
+    let expected = match presented {
+        SecondFactor::Code(_) => Expected::Totp(tx.totp_secrets(user)?),
+        SecondFactor::Recovery(_) => Expected::Recovery(tx.recovery_codes(user)?),
+    };
+    Ok(Attempt {
+        user,
+        subject,
+        reserved,
+        expected,
+    })
 }
 
 fn mark_used<Tx: AuthTx>(

@@ -33,21 +33,20 @@ impl SecondFactors for DieselTx {
     }
 
     fn recovery_codes(&mut self, user: UserId) -> Result<Vec<Mac>, StoreError> {
-        let stored: Vec<String> = self.run(|connection| {
+        let left: Vec<String> = self.run(|connection| {
             recovery_codes::table
                 .filter(recovery_codes::user_id.eq(user.to_string()))
                 .select(recovery_codes::mac)
                 .load(connection)
         })?;
-        stored
-            .iter()
+        left.iter()
             .map(|mac| stored::mac(mac, "recovery_codes.mac"))
             .collect()
     }
 
     fn set_recovery_codes(&mut self, user: UserId, codes: &[Mac]) -> Result<(), StoreError> {
         let user = user.to_string();
-        let rows: Vec<_> = codes
+        let new: Vec<_> = codes
             .iter()
             .map(|mac| {
                 (
@@ -60,8 +59,8 @@ impl SecondFactors for DieselTx {
             diesel::delete(recovery_codes::table.filter(recovery_codes::user_id.eq(&user)))
                 .execute(connection)?;
             each!(connection, inner => {
-                for row in rows {
-                    diesel::insert_into(recovery_codes::table).values(row).execute(inner)?;
+                for code in new {
+                    diesel::insert_into(recovery_codes::table).values(code).execute(inner)?;
                 }
                 Ok(())
             })
@@ -69,11 +68,11 @@ impl SecondFactors for DieselTx {
     }
 
     fn use_recovery_code(&mut self, user: UserId, code: &Mac) -> Result<bool, StoreError> {
-        let used = self.run(|connection| {
+        let taken = self.run(|connection| {
             diesel::delete(recovery_codes::table.find((user.to_string(), code.as_stored())))
                 .execute(connection)
         })?;
-        Ok(used == 1)
+        Ok(taken == 1)
     }
 }
 
