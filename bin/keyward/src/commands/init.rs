@@ -1,11 +1,10 @@
-use std::io::Read as _;
-
 use keyward_auth::{SetupError, Username};
-use keyward_crypto::{MacRing, Password, SecretText};
+use keyward_crypto::{Password, SecretText};
 use serde_json::json;
 use zeroize::Zeroizing;
 
 use crate::cli::{InitArgs, Output};
+use crate::commands::password;
 use crate::exit::{Exit, Failure};
 use crate::settings::Settings;
 use crate::terminal;
@@ -17,9 +16,9 @@ pub(crate) fn init(settings: &Settings, args: &InitArgs, output: Output) -> Resu
     let username = Username::parse(&args.username)
         .map_err(|error| Failure::configuration(format!("--username: {error}")))?;
     let (password, generated) = if args.password_stdin {
-        (from_stdin()?, None)
+        (password::from_stdin().map_err(Failure::configuration)?, None)
     } else {
-        let (password, shown) = generate()?;
+        let (password, shown) = password::generate()?;
         (password, Some(shown))
     };
     let installation = Installation::open(settings)?;
@@ -49,7 +48,7 @@ pub(crate) fn first_start(installation: &Installation) -> Result<(), Failure> {
         return Ok(());
     }
     let username = Username::parse("admin").map_err(Failure::configuration)?;
-    let (password, generated) = generate()?;
+    let (password, generated) = password::generate()?;
     // Of several processes that start at once, one makes the administrator.
     if let Some(key) = make(installation, &username, &password)? {
         let shown = Shown {
@@ -72,25 +71,6 @@ fn make(
         Err(SetupError::AlreadyDone) => Ok(None),
         Err(error) => Err(broken(&error)),
     }
-}
-
-fn from_stdin() -> Result<Password, Failure> {
-    let mut text = Zeroizing::new(String::with_capacity(2_048));
-    std::io::stdin()
-        .take(2_048)
-        .read_to_string(&mut text)
-        .map_err(|_| Failure::configuration("the password on standard input is not UTF-8 text"))?;
-    let line = text.trim_end_matches(['\r', '\n']);
-    Password::new_secret(SecretText::from(line))
-        .map_err(|error| Failure::configuration(format!("the password on standard input: {error}")))
-}
-
-/// A password of 256 random bits, with its text for showing it.
-fn generate() -> Result<(Password, SecretText), Failure> {
-    let shown = MacRing::generate_secret();
-    let password =
-        Password::new_secret(SecretText::from(shown.expose())).map_err(Failure::configuration)?;
-    Ok((password, shown))
 }
 
 struct Shown<'a> {
