@@ -16,7 +16,10 @@ pub(crate) fn init(settings: &Settings, args: &InitArgs, output: Output) -> Resu
     let username = Username::parse(&args.username)
         .map_err(|error| Failure::configuration(format!("--username: {error}")))?;
     let (password, generated) = if args.password_stdin {
-        (password::from_stdin().map_err(Failure::configuration)?, None)
+        (
+            password::from_stdin().map_err(Failure::configuration)?,
+            None,
+        )
     } else {
         let (password, shown) = password::generate()?;
         (password, Some(shown))
