@@ -37,7 +37,7 @@ pub(crate) fn prepare_to_read(settings: &Settings) -> Result<Prepared, Failure> 
 
 impl Prepared {
     fn told(keys: KeyMaterial, database: DatabaseUrl) -> Self {
-        tracing::info!(
+        tracing::debug!(
             database = database.label(),
             field_encryption_key = %keys.fields_origin,
             secret_key = %keys.macs_origin,

@@ -39,7 +39,8 @@ pub(crate) fn serve(settings: &Settings) -> Result<Exit, Failure> {
         installation.store.clone(),
         installation.housekeeping(),
     );
-    tracing::info!(%address, mode = %settings.mode, "serving");
+    let database = installation.store.url().label();
+    tracing::info!(%address, %database, mode = %settings.mode, "serving");
     eprintln!("keyward: serving on http://{address} (API documentation at http://{address}/docs/)");
     let outcome = run(api, listener, settings);
     flusher.stop();
