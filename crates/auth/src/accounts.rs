@@ -167,6 +167,10 @@ impl<S: Store<Tx: AuthTx>> ManageUsers<S> {
             return Err(UserError::NotForAgents);
         }
         let passwords = change.password.as_ref();
+        if passwords.is_some() {
+            // Before anything is counted or hashed, so that a stolen session cannot try passwords.
+            caller.require_fresh_factor(self.0.clock.now())?;
+        }
         let right = passwords
             .map(|(current, _)| PasswordCheck(&self.0).check(&caller.username, current, visitor))
             .transpose()?;

@@ -1,4 +1,4 @@
-use keyward_audit::{Action, AuditEvents as _, Event, Subject};
+use keyward_audit::{Action, Event, Subject};
 use keyward_core::{Store, StoreError, Timestamp};
 use keyward_crypto::{ApiKey, ApiKeyId, ApiKeyKind, MacRing, Signed};
 use serde::{Deserialize, Serialize};
@@ -79,7 +79,7 @@ impl<S: Store<Tx: AuthTx>> ManageKeys<S> {
 
     /// Revokes a key of the caller. It is refused from the commit on.
     pub fn revoke_own(&self, caller: &Permit<Any>, id: ApiKeyId) -> Result<(), KeyError> {
-        self.revoke(caller, caller.user, id)
+        self.revoke(caller, caller.user, id, |_, _| Ok(()))
     }
 
     /// Revokes a key of another user.
@@ -89,7 +89,7 @@ impl<S: Store<Tx: AuthTx>> ManageKeys<S> {
         user: UserId,
         id: ApiKeyId,
     ) -> Result<(), KeyError> {
-        self.revoke(caller, user, id)
+        self.revoke(caller, user, id, Principal::require_fresh_factor)
     }
 
     /// Replaces a key of the caller by a new one with the same name, expiry, and scopes as far as
@@ -185,11 +185,17 @@ impl<S: Store<Tx: AuthTx>> ManageKeys<S> {
         Ok(keys.iter().map(KeyView::listed).collect())
     }
 
-    fn revoke(&self, caller: &Principal, user: UserId, id: ApiKeyId) -> Result<(), KeyError> {
+    fn revoke<Needed: Recheck>(
+        &self,
+        caller: &Permit<Needed>,
+        user: UserId,
+        id: ApiKeyId,
+        also: impl FnOnce(&Principal, Timestamp) -> Result<(), Denied>,
+    ) -> Result<(), KeyError> {
         let now = self.0.clock.now();
         self.0.store.write(|tx| {
-            // First, as everywhere: a lock taken later could wait for one that waits for this.
-            tx.lock_audit_head()?;
+            let caller = Needed::recheck(caller, tx, &self.0.macs, now)?;
+            also(&caller, now)?;
             let old = self.own_live_key(tx, user, id, now)?;
             let mut ended = old.unverified().clone();
             ended.revoked_at = Some(now);

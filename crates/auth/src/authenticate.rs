@@ -3,6 +3,7 @@ use std::sync::Arc;
 use keyward_core::{Clock, Store, StoreError, Timestamp};
 use keyward_crypto::{ApiKey, MacRing};
 
+use crate::guard::FRESH_SECONDS;
 use crate::{
     ApiKeyRecord, ApiKeys, KeyWithOwner, LastUsed, Principal, PrincipalKey, Scopes, User,
     UserStatus,
@@ -79,6 +80,9 @@ fn genuine(found: KeyWithOwner, macs: &MacRing) -> Option<(ApiKeyRecord, User)> 
 }
 
 fn principal(key: ApiKeyRecord, owner: User) -> Principal {
+    // A proof from before the factor was enrolled is one of another factor, or of a password.
+    let since = owner.mfa_since.map(|since| since.plus(FRESH_SECONDS));
+    let fresh_until = key.fresh_until.filter(|until| Some(*until) >= since);
     Principal {
         user: owner.id,
         username: owner.username,
@@ -91,7 +95,7 @@ fn principal(key: ApiKeyRecord, owner: User) -> Principal {
             name: key.name,
             scopes: key.scopes.intersection(Scopes::of_role(owner.role)),
             expires_at: key.expires_at,
-            fresh_until: key.fresh_until,
+            fresh_until,
         },
         request: None,
     }

@@ -61,6 +61,12 @@ impl<S: Store<Tx: AuthTx>> Codes<'_, S> {
         let outcome = self.0.store.write(|tx| {
             // First, as everywhere: a lock taken later could wait for one that waits for this.
             tx.lock_audit_head()?;
+            // The code fits the secret that was read then, and another one may have come since.
+            if let Expected::Totp(secrets) = &attempt.expected
+                && tx.totp_secrets(attempt.user)? != *secrets
+            {
+                return Err(CodeError::Rejected.into());
+            }
             if !mark_used(tx, &attempt, &right)? {
                 replayed = true;
                 return Err(CodeError::Rejected.into());
@@ -195,6 +201,33 @@ enum Expected {
 enum Right {
     Step(TotpStep),
     Recovery(Mac),
+}
+
+fn reserve<Tx: AuthTx>(
+    tx: &mut Tx,
+    user: UserId,
+    presented: &SecondFactor,
+    now: Timestamp,
+) -> Result<Attempt, CodeError> {
+    let (subject, policy) = match presented {
+        SecondFactor::Code(_) => (LimitSubject::totp(user), AttemptPolicy::TOTP),
+        SecondFactor::Recovery(_) => (LimitSubject::recovery(user), AttemptPolicy::RECOVERY),
+    };
+    let Some(reserved) = tx.reserve_attempt(&subject, now, &policy)? else {
+        let state = tx.attempts(&subject)?.unwrap_or_default();
+        let retry_after = state.retry_after(now, &policy);
+        return Err(retry_after.map_or(CodeError::Disabled, CodeError::Limited));
+    };
+    let expected = match presented {
+        SecondFactor::Code(_) => Expected::Totp(tx.totp_secrets(user)?),
+        SecondFactor::Recovery(_) => Expected::Recovery(tx.recovery_codes(user)?),
+    };
+    Ok(Attempt {
+        user,
+        subject,
+        reserved,
+        expected,
+    })
 }
 
 fn mark_used<Tx: AuthTx>(

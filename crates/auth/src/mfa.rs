@@ -193,6 +193,10 @@ impl<S: Store<Tx: AuthTx>> ManageMfa<S> {
         effect: impl FnOnce(&mut S::Tx, &Principal, Timestamp) -> Result<T, MfaError>,
     ) -> Result<T, MfaError> {
         let now = self.0.clock.now();
+        if enrolment == Enrolment::Pending {
+            // Before the code is counted: what is refused for this is no guess.
+            caller.require_fresh_factor(now)?;
+        }
         Codes(&self.0).consume(
             &SecondFactor::Code(code),
             enrolment,

@@ -35,7 +35,13 @@ impl<S: Store<Tx: AuthTx>> PasswordCheck<'_, S> {
         let counted = self.count(username, visitor)?;
         let candidate = counted.user.as_ref().and_then(|user| self.can_log_in(user));
         let hash = candidate.and_then(|user| user.password_hash.as_ref());
-        let verdict = self.0.hashing.verify(password, hash)?;
+        let verdict = match self.0.hashing.verify(password, hash) {
+            Ok(verdict) => verdict,
+            Err(overloaded) => {
+                self.forgive(&counted)?;
+                return Err(overloaded.into());
+            }
+        };
         let Some(user) = counted.user.clone().filter(|_| verdict != Verdict::Wrong) else {
             self.note_failure(&counted, visitor)?;
             return Err(PasswordRefused::Rejected);
@@ -78,6 +84,15 @@ impl<S: Store<Tx: AuthTx>> PasswordCheck<'_, S> {
                 source,
                 reserved: (of_account, of_source),
             })
+        })
+    }
+
+    /// Nobody looked at the password, so it was no guess, or else a flood of logins would lock out
+    /// who keeps trying in between. It still counts in its minute.
+    fn forgive(&self, counted: &Counted) -> Result<(), StoreError> {
+        self.0.store.write(|tx| {
+            tx.forgive_attempt(&counted.source)?;
+            tx.forgive_attempt(&counted.account)
         })
     }
 

@@ -14,6 +14,7 @@
 
 mod access;
 mod audit;
+mod clock;
 mod codes;
 mod contract;
 mod coverage;
@@ -23,12 +24,15 @@ mod edge;
 mod idempotency;
 mod isolation;
 mod keys;
+mod limits;
 mod login;
 mod mass_assignment;
 mod me;
 mod mfa;
 mod peers;
 mod problems;
+mod sessions;
+mod step_up;
 mod tickets;
 mod users;
 mod world;
