@@ -6,7 +6,7 @@ use crate::accounts::subject;
 use crate::factors::TotpColumn;
 use crate::{
     Action, AttemptLimits as _, AttemptPolicy, AuthTx, Environment, LimitSubject,
-    LoginTickets as _, Reserved, TotpSecrets, UserId,
+    LoginTickets as _, Reserved, SecondFactors as _, TotpSecrets, UserId,
 };
 
 /// The one place where codes are accepted: at login, at enrolment, for step-up, and from the
@@ -147,34 +147,6 @@ impl<S: Store<Tx: AuthTx>> Codes<'_, S> {
     }
 }
 
-/// Counts the attempt, and reads what it has to fit.
-fn reserve<Tx: AuthTx>(
-    tx: &mut Tx,
-    user: UserId,
-    presented: &SecondFactor,
-    now: Timestamp,
-) -> Result<Attempt, CodeError> {
-    let (subject, policy) = match presented {
-        SecondFactor::Code(_) => (LimitSubject::totp(user), AttemptPolicy::TOTP),
-        SecondFactor::Recovery(_) => (LimitSubject::recovery(user), AttemptPolicy::RECOVERY),
-    };
-    let Some(reserved) = tx.reserve_attempt(&subject, now, &policy)? else {
-        let state = tx.attempts(&subject)?.unwrap_or_default();
-        let retry_after = state.retry_after(now, &policy);
-        return Err(retry_after.map_or(CodeError::Disabled, CodeError::Limited));
-    };
-    let expected = match presented {
-        SecondFactor::Code(_) => Expected::Totp(tx.totp_secrets(user)?),
-        SecondFactor::Recovery(_) => Expected::Recovery(tx.recovery_codes(user)?),
-    };
-    Ok(Attempt {
-        user,
-        subject,
-        reserved,
-        expected,
-    })
-}
-
 /// An attempt that is counted and may be evaluated.
 struct Attempt {
     user: UserId,
@@ -203,6 +175,7 @@ enum Right {
     Recovery(Mac),
 }
 
+/// Counts the attempt, and reads what it has to fit.
 fn reserve<Tx: AuthTx>(
     tx: &mut Tx,
     user: UserId,
