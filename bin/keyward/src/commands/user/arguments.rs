@@ -18,7 +18,9 @@ pub(crate) enum UserCommand {
         after_help = "Example:\n  keyward user set-password ada --password-stdin < new-password"
     )]
     SetPassword(SetPasswordArgs),
-    /// Lift every limit and lock of a person. Logins that have begun end.
+    /// Lift the locks that wrong passwords and codes made. Logins that have begun end.
+    ///
+    /// Five tries in a minute stay the limit.
     #[command(after_help = "Example:\n  keyward user unlock ada")]
     Unlock {
         /// The name or the id of the user.
@@ -46,11 +48,11 @@ pub(crate) enum UserCommand {
         #[arg(value_name = "NAME")]
         user: Who,
     },
-    /// Give a person an authenticator app: print its secret, read a code of it from standard input
-    /// (three tries), and print ten recovery codes once.
+    /// Give a person an authenticator app and ten recovery codes, and end their sessions.
     ///
-    /// With --json it prints two lines: the secret, and after the code the recovery codes. Until
-    /// the code is right, whatever the person had before stays in use.
+    /// Prints the secret for the app once, reads a code of the app from standard input (three
+    /// tries), and then prints the recovery codes once. Until the code is right, whatever the
+    /// person had before stays in use. With --json these are two lines of JSON.
     #[command(after_help = "Example:\n  keyward user enrol-mfa ada")]
     EnrolMfa {
         /// The name or the id of the user.

@@ -6,13 +6,13 @@ use super::refusal::{no_change, no_factor};
 use crate::exit::Failure;
 
 impl Desk {
-    /// Lifts limits and locks.
+    /// Lifts locks.
     pub(super) fn unlock(&self, who: &Who) -> Result<(), Failure> {
         let user = self.find(who)?;
         self.mfa
             .unlock(&Host, user.id)
             .map_err(|error| no_factor(&error))?;
-        self.say(&user, "is unlocked: no limits, no locks")
+        self.say(&user, "is unlocked; five tries in a minute stay the limit")
     }
 
     /// Takes the second factor away.

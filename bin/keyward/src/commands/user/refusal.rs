@@ -35,8 +35,8 @@ fn no_code(error: &CodeError) -> Failure {
     match error {
         CodeError::Rejected => Failure::refused(WRONG_CODES),
         CodeError::Limited(seconds) => Failure::refused(format_args!(
-            "too many codes were tried; do this again in {seconds} seconds, or lift the limit with \
-             `keyward user unlock NAME`"
+            "too many codes were tried; do this again in {seconds} seconds (`keyward user unlock \
+             NAME` lifts a lock, but not the limit of five codes in a minute)"
         )),
         CodeError::Disabled => Failure::refused(
             "too many wrong codes were tried; lift the lock with `keyward user unlock NAME`, and \
