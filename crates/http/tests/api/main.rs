@@ -30,6 +30,7 @@ mod mass_assignment;
 mod me;
 mod mfa;
 mod problems;
+mod races;
 mod sessions;
 mod step_up;
 mod tickets;
