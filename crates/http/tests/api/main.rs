@@ -31,6 +31,7 @@ mod me;
 mod mfa;
 mod peers;
 mod problems;
+mod races;
 mod sessions;
 mod step_up;
 mod tickets;

@@ -89,8 +89,23 @@ impl World {
         S: Store<Tx: AuthTx + CredentialsTx + AuditEvents + AnyTx> + Clone,
     {
         let clock = Arc::new(ManualClock::at(NOW));
-        let last_used = Arc::new(LastUsed::default());
         let environment = environment(&store, &clock);
+        Self::in_environment(name, environment, clock, scope, database).await
+    }
+
+    /// On any store, with what the services work with.
+    pub(crate) async fn in_environment<S>(
+        name: &'static str,
+        environment: Environment<S>,
+        clock: Arc<ManualClock>,
+        scope: CredentialScope,
+        database: Option<TestDatabase>,
+    ) -> Self
+    where
+        S: Store<Tx: AuthTx + CredentialsTx + AuditEvents + AnyTx> + Clone,
+    {
+        let store = environment.store.clone();
+        let last_used = Arc::new(LastUsed::default());
         let first = Setup::new(environment.clone())
             .first_admin(&Username::parse("root").unwrap(), &password())
             .unwrap();
@@ -295,4 +310,4 @@ pub(crate) const PROXY: &str = "192.0.2.80";
 /// The password of everybody.
 pub(crate) const PASSWORD: &str = "correct horse battery staple";
 /// 2027-01-15T08:00:00Z.
-const NOW: Timestamp = Timestamp(1_800_000_000);
+pub(crate) const NOW: Timestamp = Timestamp(1_800_000_000);
