@@ -36,3 +36,7 @@ crash rounds="200":
 # Whether the time of a login attempt tells anything; 10,000 requests take about four minutes.
 timing requests="2500":
     KEYWARD_TIMING_REQUESTS={{requests}} cargo test --release -p keyward --test timing -- --nocapture
+
+# Logins and code verifications a second, with the time that most of them take.
+bench-people:
+    cargo run --release -p keyward --example people_rates

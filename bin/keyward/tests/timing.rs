@@ -6,7 +6,9 @@
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
+    clippy::expect_used,
     clippy::indexing_slicing,
+    clippy::cast_precision_loss,
     reason = "clippy knows test functions, but not what they share"
 )]
 
@@ -145,7 +147,7 @@ impl Attempts {
     }
 }
 
-fn median(times: &mut Vec<Duration>) -> Duration {
+fn median(times: &mut [Duration]) -> Duration {
     times.sort();
     times[times.len() / 2]
 }

@@ -138,7 +138,8 @@ impl<S: Store<Tx: AuthTx>> ManageMfa<S> {
         })
     }
 
-    /// Lifts every limit and lock of a person's factors. Logins that have begun end.
+    /// Lifts every lock and count of a person's factors and passwords, but not the limit of five in 60
+    /// seconds. Logins that have begun end.
     pub fn unlock(&self, by: &impl UserAdministrator, user: UserId) -> Result<(), MfaError> {
         let now = self.0.clock.now();
         self.0.store.write(|tx| {
