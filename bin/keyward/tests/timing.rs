@@ -1,7 +1,8 @@
 //! Neither the time nor the work of a login attempt tells whether there is such a user.
 //!
-//! `KEYWARD_TIMING_REQUESTS` is how many requests are made of each class (`just timing` makes 2,500, and
-//! then asks for a difference below 2 %). A planted difference is found by the same measure.
+//! `KEYWARD_TIMING_REQUESTS` is how many requests are made of each class. `just timing` makes 2,500,
+//! and then the medians may differ by 2 %. With few, on a machine that does other things too, the fastest tenth
+//! is compared. A planted difference is found by the same measure.
 
 #![allow(
     clippy::unwrap_used,
@@ -37,11 +38,8 @@ fn attempts_for_unknown_known_and_disabled_users_take_the_same_time() {
         }
     }
     let requests = requests();
-    let (tolerance, planted) = if requests >= 1_000 {
-        (0.02, 0.05)
-    } else {
-        (0.10, 0.30)
-    };
+    let is_long = requests >= 1_000;
+    let (tolerance, planted) = if is_long { (0.02, 0.05) } else { (0.25, 0.75) };
     let mut attempts = Attempts {
         client: server.client(""),
         made: 0,
@@ -49,6 +47,14 @@ fn attempts_for_unknown_known_and_disabled_users_take_the_same_time() {
     for _ in 0..5 {
         attempts.time("unknown");
     }
+    let typical = |times: &mut [Duration]| {
+        times.sort();
+        times[if is_long {
+            times.len() / 2
+        } else {
+            times.len() / 10
+        }]
+    };
     let (mut unknown, mut known, mut disabled, mut slow) = (vec![], vec![], vec![], vec![]);
     for _ in 0..requests {
         unknown.push(attempts.time("unknown"));
@@ -56,18 +62,17 @@ fn attempts_for_unknown_known_and_disabled_users_take_the_same_time() {
         disabled.push(attempts.time("disabled"));
         slow.push(attempts.time("unknown"));
     }
-    let median_of_unknown = median(&mut unknown);
+    let of_unknown = typical(&mut unknown);
     for time in &mut slow {
-        *time += median_of_unknown.mul_f64(planted);
+        *time += of_unknown.mul_f64(planted);
     }
-    let differs = |times: &mut Vec<Duration>| {
-        median(times).as_secs_f64() / median_of_unknown.as_secs_f64() - 1.0
-    };
+    let differs =
+        |times: &mut Vec<Duration>| typical(times).as_secs_f64() / of_unknown.as_secs_f64() - 1.0;
     let measured = [
         ("known", differs(&mut known)),
         ("disabled", differs(&mut disabled)),
     ];
-    println!("{requests} of each, median {median_of_unknown:?}, differences {measured:?}");
+    println!("{requests} of each, typically {of_unknown:?}, differences {measured:?}");
     for (class, difference) in measured {
         assert!(difference.abs() < tolerance, "{class}: {difference:+.4}");
     }
@@ -145,11 +150,6 @@ impl Attempts {
         assert_eq!(answer.expect(401)["type"], "/problems/login-rejected");
         took
     }
-}
-
-fn median(times: &mut [Duration]) -> Duration {
-    times.sort();
-    times[times.len() / 2]
 }
 
 #[expect(clippy::disallowed_methods, reason = "tests have no settings module")]

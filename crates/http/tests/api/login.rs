@@ -291,9 +291,12 @@ fn spellings() -> Vec<String> {
             let spelled = |change: &dyn Fn(char) -> String| -> String {
                 let places = letters.iter().enumerate();
                 places
-                    .map(|(place, letter)| match [one, other].contains(&place) {
-                        true => change(*letter),
-                        false => letter.to_string(),
+                    .map(|(place, letter)| {
+                        if [one, other].contains(&place) {
+                            change(*letter)
+                        } else {
+                            letter.to_string()
+                        }
                     })
                     .collect()
             };

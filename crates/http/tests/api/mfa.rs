@@ -61,14 +61,14 @@ async fn the_first_code_takes_the_secret_into_use() {
         assert!(works(&world, &session.key).await, "{}", world.name);
         assert!(!works(&world, &other.key).await, "{}", world.name);
 
-        // The code is used up, and from now on a new app takes more than a code of its own.
+        // The code is used up.
         let ticket = world.ticket("ada").await;
         let answer = world.second_step(&ticket, &code).await;
         answer.is_problem(401, "login-rejected");
         let answer = world
             .mfa("verify", &session, &json!({ "code": code }))
             .await;
-        answer.is_problem(403, "step-up-required");
+        answer.is_problem(400, "invalid-code");
         world.clock.advance(30);
         let answer = world.second_step(&ticket, &device.code(&world)).await;
         world.presented(&answer).await;

@@ -381,9 +381,10 @@ async fn no_answer_repeats_a_value_of_the_request() {
         asks.push(("method".to_owned(), world.ask(&method, &path)));
         asks.push(("below".to_owned(), ask(&format!("{path}/{MARKER}"))));
         for (case, ask) in asks {
-            let spare = match operation.ends_key() {
-                true => world.admin_with(&[]).await,
-                false => world.admin.clone(),
+            let spare = if operation.ends_key() {
+                world.admin_with(&[]).await
+            } else {
+                world.admin.clone()
             };
             let answer = ask.by(&spare).await;
             let is_body = case.contains(['{', '"']);

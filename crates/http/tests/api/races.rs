@@ -56,9 +56,10 @@ async fn who_is_disabled_during_a_login_is_not_let_in() {
     for has_factor in [false, true] {
         let (world, store) = interrupted().await;
         let ada = world.person("ada").await;
-        let second = match has_factor {
-            true => Some((world.enrol(&ada).await, world.ticket("ada").await)),
-            false => None,
+        let second = if has_factor {
+            Some((world.enrol(&ada).await, world.ticket("ada").await))
+        } else {
+            None
         };
         let id = user(&ada);
         store.after_writes(1, move |tx| {

@@ -186,9 +186,10 @@ async fn a_ticket_is_no_key() {
         let ticket = world.ticket("ada").await;
         for operation in Operation::all(&world.document().await) {
             let answer = operation.ask(&world.handle).key(&ticket).await;
-            let (status, slug) = match operation.is_open {
-                true => (422, "invalid"),
-                false => (401, "unauthenticated"),
+            let (status, slug) = if operation.is_open {
+                (422, "invalid")
+            } else {
+                (401, "unauthenticated")
             };
             answer.is_problem(status, slug);
         }
