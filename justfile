@@ -32,3 +32,11 @@ bench-http:
 # Kills the server at random moments under concurrent writes and checks what is left.
 crash rounds="200":
     KEYWARD_CRASH_ROUNDS={{rounds}} cargo test --release -p keyward --test crash -- --nocapture
+
+# Whether the time of a login attempt tells anything; 10,000 requests take about four minutes.
+timing requests="2500":
+    KEYWARD_TIMING_REQUESTS={{requests}} cargo test --release -p keyward --test timing -- --nocapture
+
+# Logins and code verifications a second, with the time that most of them take.
+bench-people:
+    cargo run --release -p keyward --example people_rates

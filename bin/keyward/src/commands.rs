@@ -4,10 +4,13 @@ mod audit;
 mod init;
 mod migrate;
 mod openapi;
+mod password;
 mod serve;
+mod user;
 
 pub(crate) use self::audit::{audit_anchor, audit_verify};
 pub(crate) use self::init::init;
 pub(crate) use self::migrate::migrate;
 pub(crate) use self::openapi::openapi;
 pub(crate) use self::serve::serve;
+pub(crate) use self::user::{UserCommand, user};

@@ -11,6 +11,8 @@ pub(crate) enum Exit {
     Done,
     /// Done, but with warnings, or the thing that was checked is not in order.
     Warnings,
+    /// Not done, because it cannot be done as things are. The message says what to do first.
+    Refused,
     /// `doctor` found what makes production unsafe.
     Blocked,
     /// Something needed does not answer: the database, a file, the output.
@@ -23,7 +25,7 @@ impl Exit {
     pub(crate) fn code(self) -> u8 {
         match self {
             Self::Done => 0,
-            Self::Warnings => 1,
+            Self::Warnings | Self::Refused => 1,
             Self::Blocked => 2,
             Self::Unavailable => 69,
             Self::Configuration => 78,
@@ -59,6 +61,14 @@ impl Failure {
     pub(crate) fn unavailable(text: impl fmt::Display) -> Self {
         Self {
             exit: Exit::Unavailable,
+            text: text.to_string(),
+        }
+    }
+
+    /// What was asked for cannot be done as things are: exit code 1.
+    pub(crate) fn refused(text: impl fmt::Display) -> Self {
+        Self {
+            exit: Exit::Refused,
             text: text.to_string(),
         }
     }

@@ -34,13 +34,17 @@ pub(crate) fn verify(
     missing.refuse(fields, macs)
 }
 
-/// Keeps a check for each configured key that has none yet.
+/// Verifies once more, and keeps a check for each configured key that has none yet.
+///
+/// Both in one unit of work: another process may have started with other keys on a database that
+/// was still empty when this one has looked.
 pub(crate) fn keep<Tx: KeyChecks>(
     tx: &mut Tx,
     fields: &KeyRing,
     macs: &MacRing,
     now: Timestamp,
-) -> Result<(), StoreError> {
+) -> Result<(), KeepError> {
+    verify(&tx.lock_key_checks()?, fields, macs)?;
     for kid in fields.ids() {
         if let Some(sealed) = fields.seal_with(kid, TEXT, &context(kid), now.unix()) {
             tx.add_key_check(kid, &sealed, now)?;
@@ -115,6 +119,15 @@ pub(crate) enum KeyCheckError {
     Damaged { kid: KeyId },
 }
 
+/// Why the configured keys were not kept with the database.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum KeepError {
+    #[error(transparent)]
+    Refused(#[from] KeyCheckError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
 /// Changing it makes every database look as if its keys were wrong.
 const TEXT: &str = "keyward key check 1";
 
@@ -129,6 +142,10 @@ mod tests {
     impl KeyChecks for Kept {
         fn key_checks(&mut self) -> Result<StoredChecks, StoreError> {
             Ok(self.0.clone())
+        }
+
+        fn lock_key_checks(&mut self) -> Result<StoredChecks, StoreError> {
+            self.key_checks()
         }
 
         fn add_key_check(
@@ -179,6 +196,17 @@ mod tests {
         assert!(error.to_string().contains(old.id().as_str()), "{error}");
         let error = verify(&stored, &fields(&[&new, &old]), &macs()).unwrap_err();
         assert!(error.to_string().contains("SECRET_KEY"), "{error}");
+    }
+
+    #[test]
+    fn nothing_is_kept_beside_the_check_of_another_key() {
+        let (first, second) = (FieldKey::generate(), FieldKey::generate());
+        let secret = macs();
+        let mut tx = Kept(kept(&fields(&[&first]), &secret));
+        let now = Timestamp(1_800_000_000);
+        let refused = keep(&mut tx, &fields(&[&second]), &secret, now).unwrap_err();
+        assert!(matches!(refused, KeepError::Refused(_)), "{refused}");
+        assert_eq!(tx.0.len(), 2);
     }
 
     #[test]

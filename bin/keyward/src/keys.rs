@@ -96,6 +96,24 @@ impl KeyMaterial {
             macs_origin: macs_text.origin,
         })
     }
+
+    /// Finds the keys. None is generated in any mode.
+    pub(crate) fn existing(settings: &Settings) -> Result<Self, KeyError> {
+        let absent = |kind: KeyKind| KeyError::Absent {
+            name: kind.name(),
+            key: kind.path(settings),
+        };
+        let (fields, fields_origin) =
+            existing_fields(settings)?.ok_or_else(|| absent(KeyKind::Field))?;
+        let (macs, macs_origin) =
+            existing_macs(settings)?.ok_or_else(|| absent(KeyKind::Secret))?;
+        Ok(Self {
+            fields,
+            macs,
+            fields_origin,
+            macs_origin,
+        })
+    }
 }
 
 /// The key ring for fields if its setting or file exists. Nothing is generated.

@@ -7,6 +7,7 @@ mod exit;
 mod key_check;
 mod keys;
 mod logging;
+mod memory;
 mod private_path;
 mod settings;
 mod startup;
@@ -22,6 +23,11 @@ use crate::exit::{Exit, Failure};
 use crate::settings::Settings;
 
 fn main() -> ExitCode {
+    // Before anything is read that is a secret. Some sandboxes forbid it; that is no reason not to
+    // run, but one to be told.
+    if let Err(error) = memory::keep_private() {
+        eprintln!("keyward: warning: a crash may write secrets to a core dump: {error}");
+    }
     match run(&Cli::parse()) {
         Ok(exit) => exit.into(),
         Err(failure) => {
@@ -37,6 +43,7 @@ fn run(cli: &Cli) -> Result<Exit, Failure> {
         Command::Serve => commands::serve(&settings(cli)?),
         Command::Init(args) => commands::init(&settings(cli)?, args, output),
         Command::Migrate => commands::migrate(&settings(cli)?, output),
+        Command::User(command) => commands::user(&settings(cli)?, command, output),
         Command::Keys(KeysCommand::Generate) => keys::print_new(output).map(|()| Exit::Done),
         Command::Audit(AuditCommand::Verify { anchor }) => {
             commands::audit_verify(&settings(cli)?, anchor.as_deref(), output)

@@ -120,6 +120,11 @@ impl Settings {
         Self::from_layers(&mut Layers::read(config, Environment::of_process()?)?)
     }
 
+    /// Whether peers other than this machine and `TRUSTED_PROXIES` are turned away.
+    pub(crate) fn takes_only_proxies(&self) -> bool {
+        self.mode == Mode::Production && !self.trusted_proxies.is_empty()
+    }
+
     /// Where the database is; in development, by default in the data directory.
     pub(crate) fn database_url(&self) -> Result<DatabaseUrl, DatabaseUrlProblem> {
         let text = match &self.database_url {

@@ -20,21 +20,38 @@ pub(crate) struct Prepared {
 /// In production every blocking check must pass first, and nothing is created. In development
 /// missing keys are created, and that is said on standard error.
 pub(crate) fn prepare(settings: &Settings) -> Result<Prepared, Failure> {
-    if settings.mode == Mode::Production {
-        doctor::preflight(settings).refuse_failures()?;
-    }
-    let database = settings.database_url().map_err(Failure::configuration)?;
+    let database = checked_database(settings)?;
     let keys = KeyMaterial::obtain(settings, &database, &mut std::io::stderr())?;
     if settings.mode == Mode::Development && settings.database_url.is_none() {
         create_data_dir(&settings.data_dir)?;
     }
-    tracing::info!(
-        database = database.label(),
-        field_encryption_key = %keys.fields_origin,
-        secret_key = %keys.macs_origin,
-        "keys and database are known"
-    );
-    Ok(Prepared { keys, database })
+    Ok(Prepared::told(keys, database))
+}
+
+/// [`prepare`] for commands that only read: nothing is created in development, either.
+pub(crate) fn prepare_to_read(settings: &Settings) -> Result<Prepared, Failure> {
+    let database = checked_database(settings)?;
+    let keys = KeyMaterial::existing(settings)?;
+    Ok(Prepared::told(keys, database))
+}
+
+impl Prepared {
+    fn told(keys: KeyMaterial, database: DatabaseUrl) -> Self {
+        tracing::debug!(
+            database = database.label(),
+            field_encryption_key = %keys.fields_origin,
+            secret_key = %keys.macs_origin,
+            "keys and database are known"
+        );
+        Self { keys, database }
+    }
+}
+
+fn checked_database(settings: &Settings) -> Result<DatabaseUrl, Failure> {
+    if settings.mode == Mode::Production {
+        doctor::preflight(settings).refuse_failures()?;
+    }
+    settings.database_url().map_err(Failure::configuration)
 }
 
 /// With keys from elsewhere nothing has made the directory of the default database yet.

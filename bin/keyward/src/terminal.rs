@@ -14,14 +14,26 @@ pub(crate) fn colours(stream: &impl IsTerminal) -> bool {
 ///
 /// A reader that left early (`keyward … | head -1`) is no failure.
 pub(crate) fn print(text: &str) -> Result<(), Failure> {
-    let mut stdout = io::stdout().lock();
-    match stdout
-        .write_all(text.as_bytes())
-        .and_then(|()| stdout.flush())
-    {
+    match write(text) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Failure::unavailable(
             format_args!("cannot write the output: {error}"),
         )),
         _ => Ok(()),
     }
+}
+
+/// Writes what cannot be shown again. A reader that left early has lost it, so that is a failure,
+/// too; `then` says what to do about it.
+pub(crate) fn print_once(text: &str, then: &str) -> Result<(), Failure> {
+    write(text).map_err(|error| {
+        Failure::unavailable(format_args!(
+            "cannot write to standard output what is shown only once: {error}. {then}"
+        ))
+    })
+}
+
+fn write(text: &str) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(text.as_bytes())?;
+    stdout.flush()
 }

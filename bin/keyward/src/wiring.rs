@@ -4,16 +4,16 @@ use std::sync::Arc;
 
 use keyward_audit::{AuditLog, VerifyAudit};
 use keyward_auth::{Environment, Hashing, Housekeeping, LastUsed, Setup};
-use keyward_core::{Clock, Store as _, SystemClock};
+use keyward_core::{Clock, Store as _, SystemClock, with_causes};
 use keyward_credentials::CredentialScope;
 use keyward_crypto::Passwords;
 use keyward_http::Services;
 use keyward_store_diesel::{ConnectError, DieselStore, MigrateError, MigrationReport, Options};
 
 use crate::exit::Failure;
-use crate::key_check;
+use crate::key_check::{self, KeepError};
 use crate::settings::{self, Settings};
-use crate::startup;
+use crate::startup::{self, Prepared};
 
 /// An installation whose keys fit its database and whose schema is up to date.
 pub(crate) struct Installation {
@@ -26,19 +26,43 @@ pub(crate) struct Installation {
 impl Installation {
     /// Opens the database. Until its keys are known to be the right ones, not a byte of it changes.
     pub(crate) fn open(settings: &Settings) -> Result<Self, Failure> {
-        let prepared = startup::prepare(settings)?;
-        let (fields, macs) = (prepared.keys.fields, prepared.keys.macs);
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let mut installation = Self::connect(settings, startup::prepare(settings)?)?;
+        installation.migrated = installation
+            .store
+            .migrate()
+            .map_err(|error| not_migrated(&error))?;
+        installation.keep_key_checks()?;
+        Ok(installation)
+    }
+
+    /// Opens the database for a command that changes nothing: it is not migrated, and no key is
+    /// generated.
+    pub(crate) fn open_to_read(settings: &Settings) -> Result<Self, Failure> {
+        let installation = Self::connect(settings, startup::prepare_to_read(settings)?)?;
+        let pending = installation
+            .store
+            .pending_migrations()
+            .map_err(|error| broken(&error))?;
+        if pending.is_empty() {
+            return Ok(installation);
+        }
+        Err(Failure::configuration(format!(
+            "the schema of {} is not up to date (not applied yet: {}), and this command changes \
+             nothing; run `keyward migrate` first",
+            installation.store.url().label(),
+            pending.join(", ")
+        )))
+    }
+
+    fn connect(settings: &Settings, prepared: Prepared) -> Result<Self, Failure> {
         let store = DieselStore::connect(&prepared.database, Options::default())
             .map_err(|error| unreachable(&error))?;
         let stored = store
             .key_checks_before_migration()
             .map_err(|error| broken(&error))?;
+        let (fields, macs) = (prepared.keys.fields, prepared.keys.macs);
         key_check::verify(&stored, &fields, &macs).map_err(Failure::configuration)?;
-        let migrated = store.migrate().map_err(|error| not_migrated(&error))?;
-        store
-            .write(|tx| key_check::keep(tx, &fields, &macs, clock.now()))
-            .map_err(|error| broken(&error))?;
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let environment = Environment {
             store: store.clone(),
             audit: AuditLog::new(macs.clone(), Arc::clone(&clock)),
@@ -49,13 +73,30 @@ impl Installation {
         };
         Ok(Self {
             store,
-            migrated,
+            migrated: MigrationReport {
+                applied: Vec::new(),
+            },
             environment,
             scope: match settings.credential_scope {
                 settings::CredentialScope::Global => CredentialScope::Global,
                 settings::CredentialScope::Owner => CredentialScope::Owner,
             },
         })
+    }
+
+    fn keep_key_checks(&self) -> Result<(), Failure> {
+        let Environment {
+            fields,
+            macs,
+            clock,
+            ..
+        } = &self.environment;
+        self.store
+            .write(|tx| key_check::keep(tx, fields, macs, clock.now()))
+            .map_err(|error| match error {
+                KeepError::Refused(error) => Failure::configuration(error),
+                KeepError::Store(error) => broken(&error),
+            })
     }
 
     /// What services work with.
@@ -85,7 +126,7 @@ impl Installation {
 }
 
 fn unreachable(error: &ConnectError) -> Failure {
-    let text = with_cause(error);
+    let text = with_causes(error);
     match error {
         ConnectError::Setting { .. } => Failure::configuration(text),
         _ => Failure::unavailable(format!(
@@ -98,24 +139,11 @@ fn not_migrated(error: &MigrateError) -> Failure {
     match error {
         MigrateError::NewerSchema { .. } => Failure::configuration(error),
         MigrateError::Connect(error) => unreachable(error),
-        _ => Failure::unavailable(with_cause(error)),
+        _ => Failure::unavailable(with_causes(error)),
     }
 }
 
 /// The database is there but does not do what it is asked.
 pub(crate) fn broken(error: &(dyn std::error::Error + 'static)) -> Failure {
-    Failure::unavailable(with_cause(error))
-}
-
-fn with_cause(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let more = error.to_string();
-        if !text.contains(&more) {
-            text = format!("{text}: {more}");
-        }
-        cause = error.source();
-    }
-    text
+    Failure::unavailable(with_causes(error))
 }

@@ -170,11 +170,14 @@ impl Session {
         let command = command
             .replace("127.0.0.1:8080", &server.address)
             .replace("localhost:8080", &server.address);
-        if command.contains("kw_user_…") {
-            command.replace("kw_user_…", &server.printed("API key"))
-        } else {
-            command
-        }
+        let shown = [("kw_user_…", "API key"), (PASSWORD, "password")];
+        shown.into_iter().fold(command, |command, (text, name)| {
+            if command.contains(text) {
+                command.replace(text, &server.printed(name))
+            } else {
+                command
+            }
+        })
     }
 
     /// What a command prints on standard output, and its status.
@@ -301,5 +304,7 @@ fn a_readme_that_is_wrong_is_noticed() {
     ));
 }
 
+/// What stands for the generated password.
+const PASSWORD: &str = "the-password-from-above";
 /// No command prints this.
 const END: &str = "--the-command-has-ended--";

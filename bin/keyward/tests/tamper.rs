@@ -348,7 +348,7 @@ fn a_key_that_was_put_in_cannot_be_used() {
 fn found(home: &Home, sql: &str) -> Vec<String> {
     let mut database = home.sql();
     let triggers =
-        database.values("SELECT name AS value FROM sqlite_master WHERE type = 'trigger'");
+        database.values("SELECT name AS value FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'audit_events'");
     assert_eq!(triggers.len(), 3);
     for trigger in triggers.into_iter().flatten() {
         database.run(&format!("DROP TRIGGER {trigger}"));

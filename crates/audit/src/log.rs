@@ -33,7 +33,7 @@ impl AuditLog {
         if let Some(head) = &head
             && !head.is_genuine(&self.macs)
         {
-            return Err(StoreError::corrupt("audit_head", "its MAC does not fit"));
+            return Err(not_genuine());
         }
         let record = self.next(head.as_ref(), event)?;
         let head = Head::of(&record, &self.macs);
@@ -71,6 +71,17 @@ pub struct Head {
 }
 
 impl Head {
+    /// Stands for a record of the end that is missing or that is none. It is not genuine, so
+    /// verification reports it and nothing is recorded behind it.
+    #[must_use]
+    pub fn unreadable() -> Self {
+        Self {
+            seq: 0,
+            last: Mac::unreadable(),
+            mac: Mac::unreadable(),
+        }
+    }
+
     pub(crate) fn of(record: &Record, macs: &MacRing) -> Self {
         let seq = record.fields.seq;
         let parts: [&[u8]; 2] = [&seq.to_be_bytes(), record.mac.as_bytes()];
@@ -85,4 +96,8 @@ impl Head {
         let parts: [&[u8]; 2] = [&self.seq.to_be_bytes(), self.last.as_bytes()];
         macs.verify(MacPurpose::AuditHead, &parts, &self.mac)
     }
+}
+
+pub(crate) fn not_genuine() -> StoreError {
+    StoreError::corrupt("audit_head", "it is missing or its MAC does not fit")
 }

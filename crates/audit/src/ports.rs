@@ -4,7 +4,8 @@ use crate::{Head, Record, Seq};
 
 /// The audit chain, inside a unit of work.
 pub trait AuditEvents {
-    /// The end of the chain, `None` while it is empty.
+    /// The end of the chain, `None` while it is empty, [`Head::unreadable`] where the record of it
+    /// is lost.
     ///
     /// Holds every other writer of the chain back until this unit of work ends, so that of two
     /// concurrent writers the second sees what the first has appended.
@@ -14,10 +15,11 @@ pub trait AuditEvents {
     /// [`lock_audit_head`](Self::lock_audit_head) in the same unit of work.
     fn append_audit_event(&mut self, record: &Record, head: &Head) -> Result<(), StoreError>;
 
-    /// The end of the chain, without a lock.
+    /// The same without a lock.
     fn audit_head(&mut self) -> Result<Option<Head>, StoreError>;
 
-    /// Up to `limit` rows after `after`, oldest first.
+    /// Up to `limit` rows after `after`, oldest first. A row whose MAC cannot be read is among them
+    /// with [`Mac::unreadable`](keyward_crypto::Mac::unreadable).
     fn audit_events_after(&mut self, after: Seq, limit: i64) -> Result<Vec<Record>, StoreError>;
 
     /// Up to `limit` rows before `before` (from the end when `None`), newest first.

@@ -4,6 +4,7 @@ use std::str::FromStr;
 use keyward_core::{Store, StoreError};
 use keyward_crypto::{Mac, MacRing};
 
+use crate::log::not_genuine;
 use crate::{AuditEvents, Head, Record, Seq};
 
 /// Checks the whole chain, row by row.
@@ -47,12 +48,19 @@ impl<S: Store<Tx: AuditEvents>> VerifyAudit<S> {
 
     /// The present end of the chain, for safe-keeping outside the database. `None` while the chain
     /// is empty.
+    ///
+    /// # Errors
+    ///
+    /// Besides what the store reports, [`StoreError::Corrupt`] when the record of the end is not
+    /// genuine: an anchor that somebody else made up would vouch for their chain.
     pub fn anchor(&self) -> Result<Option<Anchor>, StoreError> {
-        let head = self.store.lookup(|tx| tx.audit_head())?;
-        Ok(head.map(|head| Anchor {
-            seq: head.seq,
-            mac: head.last,
-        }))
+        match self.store.lookup(|tx| tx.audit_head())? {
+            Some(head) if !head.is_genuine(&self.macs) => Err(not_genuine()),
+            head => Ok(head.map(|head| Anchor {
+                seq: head.seq,
+                mac: head.last,
+            })),
+        }
     }
 }
 
@@ -127,8 +135,13 @@ impl FromStr for Anchor {
             .strip_prefix(ANCHOR_PREFIX)
             .and_then(|rest| rest.split_once('.'))
             .ok_or(MalformedAnchor)?;
+        let seq: Seq = seq.parse().map_err(|_| MalformedAnchor)?;
+        if seq < 1 {
+            // No event stands there, so nothing would be compared with the MAC.
+            return Err(MalformedAnchor);
+        }
         Ok(Self {
-            seq: seq.parse().map_err(|_| MalformedAnchor)?,
+            seq,
             mac: Mac::from_stored(mac).ok_or(MalformedAnchor)?,
         })
     }
@@ -182,7 +195,7 @@ impl<'a> Walk<'a> {
                 first: expected,
                 last: seq.saturating_sub(1),
             });
-        } else if !self.macs.ids().any(|id| id == record.mac.key_id()) {
+        } else if self.is_of_unknown_key(&record.mac) {
             self.report.findings.push(Finding::UnknownKey(seq));
         } else if !record.follows(self.last_mac.as_ref(), self.macs) {
             self.report.findings.push(Finding::Changed(seq));
@@ -194,6 +207,10 @@ impl<'a> Walk<'a> {
         }
         self.last_seq = seq;
         self.last_mac = Some(record.mac);
+    }
+
+    fn is_of_unknown_key(&self, mac: &Mac) -> bool {
+        !mac.is_unreadable() && self.macs.ids().all(|id| id != mac.key_id())
     }
 
     fn finish(mut self, head: Option<&Head>) -> Verification {

@@ -31,7 +31,8 @@ impl LimitSubject {
 
     /// The password of an account, from one network. `account` is the user's id, or for a name
     /// that nobody has the name, so that both are counted alike.
-    pub(crate) fn password(macs: &MacRing, user: Option<UserId>, name: &str, source: &str) -> Self {
+    #[must_use]
+    pub fn password(macs: &MacRing, user: Option<UserId>, name: &str, source: &str) -> Self {
         let id = user.map(|id| id.to_string());
         let parts = [
             b"password".as_slice(),
@@ -45,7 +46,8 @@ impl LimitSubject {
     }
 
     /// All passwords that are tried from one network.
-    pub(crate) fn source(macs: &MacRing, source: &str) -> Self {
+    #[must_use]
+    pub fn source(macs: &MacRing, source: &str) -> Self {
         Self {
             key: Self::keyed(macs, &[b"source", source.as_bytes()]),
             account: None,
@@ -75,7 +77,7 @@ impl LimitSubject {
 pub struct AttemptPolicy {
     /// In [`WINDOW_SECONDS`].
     pub per_window: i64,
-    /// Every so many wrong ones in a row lock: 15 minutes first, then twice as long each time, up
+    /// Every so many wrong ones in a row (at least 1) lock: 15 minutes first, then twice as long each time, up
     /// to 24 hours.
     pub lock_every: i64,
     /// So many wrong ones in a row end it until somebody lifts that.
@@ -128,7 +130,7 @@ impl AttemptState {
     /// looked at, and nothing has changed.
     #[must_use]
     pub fn reserve(&self, now: Timestamp, policy: &AttemptPolicy) -> Option<(Self, Reserved)> {
-        let now = now.0;
+        let now = attempt_time(now);
         let opens_window = self.opens_window(now);
         if self.disabled_at.is_some()
             || self.locked_until > now
@@ -206,18 +208,20 @@ impl AttemptState {
         }
     }
 
-    /// In how many seconds the next attempt may be made; `None` when somebody has to lift the end.
+    /// In how many seconds the next attempt may be made, at least 1; `None` when somebody has to
+    /// lift the end.
     #[must_use]
     pub fn retry_after(&self, now: Timestamp, policy: &AttemptPolicy) -> Option<i64> {
-        let until_unlocked = self.locked_until.saturating_sub(now.0);
-        let is_full = self.window_count >= policy.per_window && !self.opens_window(now.0);
-        let window_end = self.window_start.saturating_add(WINDOW_SECONDS);
-        let until_window = if is_full {
-            window_end.saturating_sub(now.0)
+        let now = attempt_time(now);
+        let unlocked = self.locked_until.max(now);
+        // What counts is the window at the end of the lock: the clock may have been set back.
+        let is_full = self.window_count >= policy.per_window && !self.opens_window(unlocked);
+        let next = if is_full {
+            self.window_start.saturating_add(WINDOW_SECONDS)
         } else {
-            0
+            unlocked
         };
-        let wait = until_unlocked.max(until_window).max(1);
+        let wait = next.saturating_sub(now).max(1);
         self.disabled_at.is_none().then_some(wait)
     }
 
@@ -286,14 +290,465 @@ pub trait AttemptLimits {
 /// How long attempts are counted together.
 pub const WINDOW_SECONDS: i64 = 60;
 
+/// A time as attempts are counted by it. Beyond what any calendar shows it stands still, so that
+/// neither Rust nor a database computes with numbers that are too large for it.
+#[must_use]
+pub fn attempt_time(now: Timestamp) -> i64 {
+    now.0.clamp(-LATEST, LATEST)
+}
+
 /// How long the lock with this number, from 1, lasts.
 #[must_use]
 pub fn lock_seconds(number: i64) -> i64 {
-    let doublings = u32::try_from(number.saturating_sub(1)).unwrap_or(0).min(7);
+    let doublings = number.saturating_sub(1).clamp(0, 7);
     (FIRST_LOCK << doublings).min(LONGEST_LOCK)
 }
 
 const FIRST_LOCK: i64 = 15 * 60;
 const LONGEST_LOCK: i64 = 24 * 60 * 60;
+const LATEST: i64 = i64::MAX / 4;
 /// More attempts than anybody makes.
 const NEVER: i64 = i64::MAX;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TOTP: AttemptPolicy = AttemptPolicy::TOTP;
+    const NOW: i64 = 1_800_000_000;
+
+    /// One subject and a clock, as a store keeps them.
+    struct Subject {
+        state: AttemptState,
+        policy: AttemptPolicy,
+    }
+
+    impl Subject {
+        fn new(policy: AttemptPolicy) -> Self {
+            let state = AttemptState::default();
+            Self { state, policy }
+        }
+
+        fn try_at(&mut self, now: i64) -> Option<Reserved> {
+            let (state, reserved) = self.state.reserve(Timestamp(now), &self.policy)?;
+            self.state = state;
+            Some(reserved)
+        }
+
+        fn tries_at(&mut self, now: i64, times: usize) -> usize {
+            (0..times).filter_map(|_| self.try_at(now)).count()
+        }
+
+        /// Fails until the count stands at `fails`, without a lock or a full window.
+        fn failed(policy: AttemptPolicy, fails: i64) -> Self {
+            let mut subject = Self::new(policy);
+            subject.state.fails = fails;
+            subject
+        }
+
+        fn succeed(&mut self, reserved: &Reserved, step: Option<i64>) -> bool {
+            let step = step.map(|step| TotpStep::at(step * 30));
+            let Some(state) = self.state.succeed(reserved, step) else {
+                return false;
+            };
+            self.state = state;
+            true
+        }
+
+        fn retry_after(&self, now: i64) -> Option<i64> {
+            self.state.retry_after(Timestamp(now), &self.policy)
+        }
+
+        /// Whether `retry_after` is the first second that lets one in, where `now` does not.
+        fn tells_when(&self, now: i64) -> bool {
+            let opens = |at: i64| self.state.reserve(Timestamp(at), &self.policy).is_some();
+            if opens(now) {
+                return self.retry_after(now) == Some(1);
+            }
+            let wait = self.retry_after(now).unwrap();
+            opens(now + wait) && !opens(now + wait - 1)
+        }
+    }
+
+    #[test]
+    fn five_of_a_thousand_at_once_are_evaluated() {
+        let mut subject = Subject::new(TOTP);
+        assert_eq!(subject.tries_at(NOW, 1_000), 5);
+        assert_eq!((subject.state.fails, subject.state.window_count), (5, 5));
+        assert_eq!(subject.tries_at(NOW + 59, 1_000), 0);
+        assert_eq!(subject.tries_at(NOW + 60, 1_000), 5);
+        assert_eq!(subject.state.window_start, NOW + 60);
+    }
+
+    #[test]
+    fn eight_days_of_guessing_evaluate_a_hundred() {
+        let mut subject = Subject::new(TOTP);
+        let mut evaluated = Vec::new();
+        for second in 0..8 * 86_400 {
+            if subject.try_at(NOW + second).is_some() {
+                evaluated.push(second);
+            }
+        }
+        assert_eq!(evaluated.len(), 100);
+        assert_eq!(
+            subject.state.disabled_at,
+            evaluated.last().map(|at| NOW + at)
+        );
+        assert_eq!(subject.retry_after(NOW + 8 * 86_400), None);
+        assert_eq!(subject.tries_at(i64::MAX, 10), 0);
+    }
+
+    #[test]
+    fn recovery_codes_and_passwords_never_end() {
+        for policy in [AttemptPolicy::RECOVERY, AttemptPolicy::PASSWORD] {
+            let mut subject = Subject::failed(policy, 99);
+            assert!(subject.try_at(NOW).unwrap().locks, "they lock");
+            assert_eq!(subject.state.disabled_at, None);
+            assert_eq!(subject.state.locked_until, NOW + 86_400);
+            assert_eq!(subject.tries_at(NOW + 86_399, 1), 0);
+            assert_eq!(subject.tries_at(NOW + 86_400, 9), 5);
+        }
+    }
+
+    #[test]
+    fn a_network_gets_a_hundred_a_minute_and_is_never_locked() {
+        let mut subject = Subject::new(AttemptPolicy::SOURCE);
+        for minute in 0..100 {
+            assert_eq!(subject.tries_at(NOW + minute * 60, 1_000), 100);
+        }
+        assert_eq!(subject.state.locked_until, 0);
+        assert_eq!(subject.state.disabled_at, None);
+    }
+
+    #[test]
+    fn every_tenth_wrong_one_locks() {
+        for fails in 1..=120 {
+            let mut subject = Subject::failed(AttemptPolicy::RECOVERY, fails - 1);
+            let reserved = subject.try_at(NOW).unwrap();
+            assert_eq!(reserved.fails, fails);
+            assert_eq!(reserved.locks, fails % 10 == 0, "{fails}");
+            let lock = if fails % 10 == 0 {
+                NOW + lock_seconds(fails / 10)
+            } else {
+                0
+            };
+            assert_eq!(subject.state.locked_until, lock, "{fails}");
+        }
+    }
+
+    #[test]
+    fn locks_double_up_to_a_day() {
+        let minutes = [15, 30, 60, 120, 240, 480, 960, 1_440, 1_440, 1_440];
+        for (number, minutes) in (1..).zip(minutes) {
+            assert_eq!(lock_seconds(number), minutes * 60, "lock {number}");
+        }
+        assert_eq!(lock_seconds(i64::MAX), 86_400);
+        assert_eq!(lock_seconds(0), 900);
+        assert_eq!(lock_seconds(i64::MIN), 900);
+    }
+
+    #[test]
+    fn the_hundredth_wrong_one_is_the_end() {
+        let mut subject = Subject::failed(TOTP, 98);
+        assert!(!subject.try_at(NOW).unwrap().locks);
+        assert_eq!(subject.state.disabled_at, None);
+        assert!(subject.try_at(NOW).unwrap().locks);
+        assert_eq!(subject.state.disabled_at, Some(NOW));
+        assert_eq!(subject.state.reserve(Timestamp(i64::MAX), &TOTP), None);
+    }
+
+    #[test]
+    fn an_end_that_is_no_multiple_of_a_lock_is_said_too() {
+        let odd = AttemptPolicy {
+            disable_at: 3,
+            ..TOTP
+        };
+        let mut subject = Subject::failed(odd, 2);
+        assert!(subject.try_at(NOW).unwrap().locks);
+        assert_eq!(subject.state.locked_until, 0);
+        assert_eq!(subject.state.disabled_at, Some(NOW));
+    }
+
+    #[test]
+    fn a_refused_attempt_changes_nothing() {
+        let states = [
+            AttemptState {
+                locked_until: NOW + 1,
+                ..AttemptState::default()
+            },
+            AttemptState {
+                disabled_at: Some(0),
+                ..AttemptState::default()
+            },
+            AttemptState {
+                window_start: NOW,
+                window_count: 5,
+                ..AttemptState::default()
+            },
+        ];
+        for state in states {
+            assert_eq!(state.reserve(Timestamp(NOW), &TOTP), None, "{state:?}");
+        }
+    }
+
+    #[test]
+    fn a_lock_ends_in_its_last_second() {
+        let mut subject = Subject::new(TOTP);
+        subject.state.locked_until = NOW;
+        assert_eq!(subject.tries_at(NOW - 1, 1), 0);
+        assert_eq!(subject.tries_at(NOW, 1), 1);
+    }
+
+    #[test]
+    fn a_clock_that_goes_back_a_little_stays_in_its_window() {
+        let mut subject = Subject::new(TOTP);
+        assert_eq!(subject.tries_at(NOW, 3), 3);
+        assert_eq!(subject.tries_at(NOW - 60, 9), 2);
+        assert_eq!(subject.state.window_start, NOW);
+        assert_eq!(subject.tries_at(NOW - 61, 9), 5, "that was another clock");
+        assert_eq!(subject.state.window_start, NOW - 61);
+    }
+
+    #[test]
+    fn a_right_one_ends_the_row_and_is_given_back() {
+        let mut subject = Subject::failed(TOTP, 7);
+        let first = subject.try_at(NOW).unwrap();
+        let second = subject.try_at(NOW + 1).unwrap();
+        assert!(subject.succeed(&second, Some(60_000_000)));
+        let expected = AttemptState {
+            window_start: NOW,
+            window_count: 1,
+            last_step: 60_000_000,
+            ..AttemptState::default()
+        };
+        assert_eq!(subject.state, expected);
+        assert!(subject.succeed(&first, None));
+        assert!(subject.succeed(&first, None), "never below nothing");
+        assert_eq!(subject.state.window_count, 0);
+    }
+
+    #[test]
+    fn a_right_one_is_given_back_to_its_own_window_only() {
+        let mut subject = Subject::new(TOTP);
+        let reserved = subject.try_at(NOW).unwrap();
+        assert_eq!(subject.tries_at(NOW + 60, 2), 2);
+        assert!(subject.succeed(&reserved, None));
+        assert_eq!(subject.state.window_count, 2);
+        assert_eq!(subject.state.fails, 0);
+    }
+
+    #[test]
+    fn a_right_one_that_was_reserved_before_the_end_lifts_it() {
+        let mut subject = Subject::failed(TOTP, 98);
+        let reserved = subject.try_at(NOW).unwrap();
+        assert!(subject.try_at(NOW).is_some());
+        assert!(subject.succeed(&reserved, Some(60_000_000)));
+        assert_eq!(subject.state.disabled_at, None);
+        assert_eq!(subject.state.locked_until, 0);
+    }
+
+    #[test]
+    fn a_step_is_accepted_once_and_never_an_earlier_one() {
+        let mut subject = Subject::new(TOTP);
+        let reserved = subject.try_at(NOW).unwrap();
+        assert!(!subject.succeed(&reserved, Some(0)), "nobody's first step");
+        assert!(!subject.succeed(&reserved, Some(-1)));
+        assert!(subject.succeed(&reserved, Some(1)));
+        let before = subject.state;
+        for used in [1, 0, -5] {
+            assert!(!subject.succeed(&reserved, Some(used)), "{used}");
+        }
+        assert_eq!(subject.state, before);
+        assert!(subject.succeed(&reserved, None));
+        assert_eq!(subject.state.last_step, 1);
+        assert!(subject.succeed(&reserved, Some(2)));
+    }
+
+    #[test]
+    fn a_used_code_counts_in_its_window_only() {
+        let mut subject = Subject::failed(TOTP, 3);
+        subject.try_at(NOW).unwrap();
+        subject.state = subject.state.forgive();
+        assert_eq!((subject.state.fails, subject.state.window_count), (3, 1));
+        for _ in 0..4 {
+            subject.try_at(NOW).unwrap();
+            subject.state = subject.state.forgive();
+        }
+        assert_eq!(subject.tries_at(NOW, 1), 0);
+        assert_eq!(subject.state.fails, 3);
+    }
+
+    #[test]
+    fn a_used_code_neither_locks_nor_ends() {
+        for fails in [9, 19, 99] {
+            let mut subject = Subject::failed(TOTP, fails);
+            assert!(subject.try_at(NOW).unwrap().locks);
+            subject.state = subject.state.forgive();
+            assert_eq!(subject.state.fails, fails);
+            assert_eq!(subject.state.locked_until, 0);
+            assert_eq!(subject.state.disabled_at, None);
+        }
+    }
+
+    #[test]
+    fn a_used_code_takes_no_lock_of_others_away() {
+        let locked = AttemptState {
+            fails: 11,
+            locked_until: NOW,
+            disabled_at: Some(NOW),
+            ..AttemptState::default()
+        };
+        assert_eq!(locked.forgive().locked_until, NOW);
+        let ended = |fails| AttemptState { fails, ..locked }.forgive().disabled_at;
+        assert_eq!(ended(101), Some(NOW));
+        assert_eq!(ended(100), None);
+        assert_eq!(AttemptState::default().forgive(), AttemptState::default());
+    }
+
+    #[test]
+    fn lifting_leaves_the_window_and_the_used_step() {
+        let state = AttemptState {
+            fails: 100,
+            window_start: NOW,
+            window_count: 5,
+            locked_until: NOW + 86_400,
+            disabled_at: Some(NOW),
+            last_step: 60_000_000,
+        };
+        let expected = AttemptState {
+            fails: 0,
+            locked_until: 0,
+            disabled_at: None,
+            ..state
+        };
+        assert_eq!(state.lift(), expected);
+    }
+
+    #[test]
+    fn the_time_to_wait_is_neither_too_long_nor_too_short() {
+        let mut subject = Subject::new(TOTP);
+        assert_eq!(subject.retry_after(NOW), Some(1));
+        subject.tries_at(NOW, 5);
+        assert_eq!(subject.retry_after(NOW), Some(60));
+        assert_eq!(subject.retry_after(NOW + 59), Some(1));
+        assert_eq!(subject.retry_after(NOW - 60), Some(120));
+        subject.tries_at(NOW + 60, 5);
+        assert_eq!(subject.retry_after(NOW + 60), Some(900));
+        for now in [0, 60, 61, 959, 960] {
+            assert!(subject.tells_when(NOW + now), "{now}");
+        }
+    }
+
+    #[test]
+    fn the_time_to_wait_is_right_in_every_state() {
+        let around = [-121, -61, -60, -59, -1, 0, 1, 59, 60, 61, 900];
+        for (start, lock) in around.iter().flat_map(|a| around.map(|b| (*a, b))) {
+            for window_count in [4, 5, 6] {
+                let mut subject = Subject::new(TOTP);
+                subject.state.window_count = window_count;
+                subject.state.window_start = NOW + start;
+                subject.state.locked_until = NOW + lock;
+                assert!(subject.tells_when(NOW), "{:?}", subject.state);
+            }
+        }
+    }
+
+    #[test]
+    fn no_clock_is_too_much() {
+        let clocks = [
+            i64::MIN,
+            i64::MIN + 1,
+            -62_135_596_800,
+            -1,
+            0,
+            1,
+            i64::from(i32::MAX),
+            i64::from(i32::MAX) + 1,
+            i64::from(u32::MAX),
+            i64::from(u32::MAX) + 1,
+            253_402_300_800,
+            i64::MAX - 1,
+            i64::MAX,
+        ];
+        for (first, second) in clocks.iter().flat_map(|a| clocks.map(|b| (*a, b))) {
+            let mut subject = Subject::failed(TOTP, 4);
+            // Before 1970 nothing is evaluated: a fresh row is unlocked since then.
+            let evaluated = usize::from(first >= 0);
+            assert_eq!(subject.tries_at(first, 1), evaluated, "{first}");
+            subject.tries_at(second, 50);
+            let state = &subject.state;
+            assert!(state.fails <= 10, "{first} {second}");
+            assert!(subject.retry_after(first).is_some_and(|wait| wait > 0));
+            assert!(subject.retry_after(second).is_some_and(|wait| wait > 0));
+        }
+        for far in [i64::MIN, i64::MAX] {
+            let state = AttemptState {
+                window_start: far,
+                locked_until: far,
+                ..AttemptState::default()
+            };
+            for now in clocks {
+                let now = Timestamp(now);
+                assert_eq!(state.reserve(now, &TOTP).is_some(), far == i64::MIN);
+                assert!(state.retry_after(now, &TOTP).is_some());
+            }
+        }
+    }
+
+    #[test]
+    fn no_count_is_too_much() {
+        let mut subject = Subject::failed(AttemptPolicy::RECOVERY, i64::MAX - 1);
+        assert_eq!(subject.try_at(NOW).unwrap().fails, i64::MAX);
+        assert_eq!(subject.state.disabled_at, Some(NOW));
+        let beyond = AttemptState {
+            disabled_at: None,
+            ..subject.state
+        };
+        let (state, _) = beyond.reserve(Timestamp(NOW), &subject.policy).unwrap();
+        assert_eq!(state.fails, i64::MAX);
+    }
+
+    #[test]
+    fn a_time_is_what_it_is_for_as_long_as_anybody_counts() {
+        for now in [-62_135_596_800, 0, NOW, 253_402_300_800] {
+            assert_eq!(attempt_time(Timestamp(now)), now);
+        }
+        let (first, last) = (Timestamp(i64::MIN), Timestamp(i64::MAX));
+        assert_eq!(attempt_time(first), -attempt_time(last));
+    }
+
+    #[test]
+    fn subjects_of_a_factor_name_the_user_and_those_of_passwords_do_not() {
+        let user = UserId::parse("01890a5d-7e8f-7c3d-a1b2-c3d4e5f60718").unwrap();
+        let totp = LimitSubject::totp(user);
+        assert_eq!(totp.as_str(), "totp:01890a5d-7e8f-7c3d-a1b2-c3d4e5f60718");
+        let recovery = LimitSubject::recovery(user);
+        assert_eq!(
+            recovery.as_str(),
+            "recovery:01890a5d-7e8f-7c3d-a1b2-c3d4e5f60718"
+        );
+        assert_eq!(totp.account(), Some(user));
+        assert_eq!(recovery.account(), Some(user));
+
+        let macs = MacRing::parse("Yk3v9QpZ7tLwXr2NfBhGmCs5DjUa8eKo4iTyVx6RlWz").unwrap();
+        let known = LimitSubject::password(&macs, Some(user), "ada", "192.0.2.7");
+        let unknown = LimitSubject::password(&macs, None, "ada", "192.0.2.7");
+        let network = LimitSubject::source(&macs, "192.0.2.7");
+        assert_eq!(known.account(), Some(user));
+        assert_eq!(unknown.account(), None);
+        assert_eq!(network.account(), None);
+        let renamed = LimitSubject::password(&macs, Some(user), "eve", "192.0.2.7");
+        assert_eq!(renamed, known, "an account keeps its count under any name");
+        let keyed = [&known, &unknown, &network];
+        for subject in keyed {
+            assert!(
+                !subject.as_str().contains(':'),
+                "those with a colon are kept"
+            );
+            assert!(!subject.as_str().contains("ada"));
+        }
+        assert!(known != unknown && unknown != network && known != network);
+        let elsewhere = LimitSubject::password(&macs, Some(user), "ada", "192.0.2.8");
+        assert_ne!(elsewhere, known);
+    }
+}

@@ -178,6 +178,7 @@ enum Right {
     Recovery(Mac),
 }
 
+/// Counts the attempt, and reads what it has to fit.
 fn reserve<Tx: AuthTx>(
     tx: &mut Tx,
     user: UserId,

@@ -38,6 +38,9 @@ pub struct MalformedIdempotencyKey;
 pub struct Idempotency {
     key: IdempotencyKey,
     fingerprint: Mac,
+    /// The same under every key, so that a repeat is recognised after a new `SECRET_KEY` was put in
+    /// front.
+    known_as: Vec<Mac>,
 }
 
 impl Idempotency {
@@ -51,6 +54,7 @@ impl Idempotency {
         Self {
             key,
             fingerprint: macs.mac(MacPurpose::IdempotentRequest, &parts),
+            known_as: macs.macs(MacPurpose::IdempotentRequest, &parts),
         }
     }
 
@@ -95,7 +99,7 @@ impl Idempotency {
         let first = tx
             .stored_answer(user, &attempt.key)?
             .ok_or_else(|| StoreError::corrupt("idempotency_keys", "a claimed key is missing"))?;
-        if first.fingerprint != attempt.fingerprint {
+        if !attempt.known_as.contains(&first.fingerprint) {
             return Err(IdempotencyConflict.into());
         }
         let value = serde_json::from_str(&first.answer.0)

@@ -35,7 +35,7 @@ pub use administrator::{Host, UserAdministrator};
 pub use api_keys::{KeyError, KeyView, ManageKeys, NewKey};
 pub use attempts::{
     AttemptLimits, AttemptPolicy, AttemptState, LimitSubject, Reserved, WINDOW_SECONDS,
-    lock_seconds,
+    attempt_time, lock_seconds,
 };
 pub use authenticate::{Authenticate, AuthenticateError};
 pub use codes::{CodeError, SecondFactor};

@@ -61,6 +61,7 @@ impl<S: Store<Tx: AuthTx>> ManageMfa<S> {
         let how = (Enrolment::Pending, S::Tx::void_tickets as Claim<S::Tx>);
         self.consume(caller, code, how, |tx, current, now| {
             let codes = self.enable(tx, current.user, kept, now)?;
+            self.freshen(tx, current, now)?;
             let event = Event::new(current.actor(), MFA_ENABLE, subject(current.user));
             self.0.audit.record(tx, &event)?;
             Ok(codes)
@@ -141,7 +142,8 @@ impl<S: Store<Tx: AuthTx>> ManageMfa<S> {
         })
     }
 
-    /// Lifts every limit and lock of a person's factors. Logins that have begun end.
+    /// Lifts every lock and count of a person's factors and passwords, but not the limit of five in 60
+    /// seconds. Logins that have begun end.
     pub fn unlock(&self, by: &impl UserAdministrator, user: UserId) -> Result<(), MfaError> {
         let now = self.0.clock.now();
         self.0.store.write(|tx| {
@@ -333,6 +335,19 @@ impl<S: Store<Tx: AuthTx>> ManageMfa<S> {
         current: &Principal,
         now: Timestamp,
     ) -> Result<Timestamp, MfaError> {
+        let until = self.freshen(tx, current, now)?;
+        let event = Event::new(current.actor(), STEP_UP, subject(current.user));
+        self.0.audit.record(tx, &event)?;
+        Ok(until)
+    }
+
+    /// Notes at the caller's key that the second factor was shown with it.
+    fn freshen(
+        &self,
+        tx: &mut S::Tx,
+        current: &Principal,
+        now: Timestamp,
+    ) -> Result<Timestamp, MfaError> {
         let found = tx.key_with_owner(current.key.id)?.ok_or(Denied::KeyEnded)?;
         let until = now.plus(FRESH_SECONDS);
         let mut key = found.key.unverified().clone();
@@ -340,8 +355,6 @@ impl<S: Store<Tx: AuthTx>> ManageMfa<S> {
         if !tx.replace_api_key(found.key.mac(), &Signed::sign(key, &self.0.macs))? {
             return Err(MfaError::Busy);
         }
-        let event = Event::new(current.actor(), STEP_UP, subject(current.user));
-        self.0.audit.record(tx, &event)?;
         Ok(until)
     }
 

@@ -34,7 +34,10 @@ pub trait Users {
     /// Writes `new` over the user of the same id, if the stored row still carries the MAC `old`.
     ///
     /// Never takes away the last active administrator ([`User::is_active_admin`]), not even when
-    /// two calls that each take away another one run at the same time.
+    /// two calls that each take away another one run at the same time. A store counts rows and
+    /// verifies none: whoever writes to the database can insert one that looks like an
+    /// administrator and is not genuine. That makes nobody an administrator, but the last genuine
+    /// one can then be taken away.
     fn replace_user(&mut self, old: &Mac, new: &Signed<User>) -> Result<UserReplaced, StoreError>;
 }
 

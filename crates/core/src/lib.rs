@@ -14,5 +14,5 @@ mod store;
 mod time;
 
 pub use id::{Id, MalformedId};
-pub use store::{Source, Store, StoreError};
+pub use store::{Source, Store, StoreError, with_causes};
 pub use time::{Clock, MalformedTimestamp, ManualClock, SystemClock, Timestamp};

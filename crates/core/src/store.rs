@@ -29,6 +29,9 @@ pub trait Store: Send + Sync + 'static {
         work: impl FnOnce(&mut Self::Tx) -> Result<T, E>,
     ) -> Result<T, E>;
 
+    /// Whether the storage answers and takes changes; for readiness probes.
+    fn health(&self) -> Result<(), StoreError>;
+
     /// Runs `work` that asks a single question, without the price of a transaction.
     ///
     /// For the hot path. Two statements in one `lookup` may see different states, so whatever
@@ -56,6 +59,10 @@ impl<S: Store> Store for std::sync::Arc<S> {
         work: impl FnOnce(&mut Self::Tx) -> Result<T, E>,
     ) -> Result<T, E> {
         (**self).write(work)
+    }
+
+    fn health(&self) -> Result<(), StoreError> {
+        (**self).health()
     }
 
     fn lookup<T, E: From<StoreError>>(
@@ -102,5 +109,38 @@ impl StoreError {
     }
 }
 
+/// The message of an error with those of its causes, for the log of an operator.
+#[must_use]
+pub fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let more = error.to_string();
+        // Some repeat the message of their cause in their own.
+        if !text.contains(&more) {
+            text = format!("{text}: {more}");
+        }
+        cause = error.source();
+    }
+    text
+}
+
 /// A boxed cause.
 pub type Source = Box<dyn std::error::Error + Send + Sync>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_text_of_an_error_has_every_cause_once() {
+        let inner = StoreError::Backend("no such table".into());
+        let outer = StoreError::Unavailable(inner.into());
+        assert_eq!(
+            with_causes(&outer),
+            "the storage is unavailable: the storage failed: no such table"
+        );
+        let same = StoreError::Backend(StoreError::Backend("x y".into()).into());
+        assert_eq!(with_causes(&same), "the storage failed: x y");
+    }
+}

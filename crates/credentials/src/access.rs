@@ -1,13 +1,15 @@
-use keyward_audit::{Action, AuditEvents, AuditLog, Event};
-use keyward_auth::Permit;
+use std::sync::Arc;
+
+use keyward_audit::{Action, AuditLog, Event};
 use keyward_auth::needs::CredentialsAccess;
-use keyward_core::{Store, StoreError};
+use keyward_auth::{Denied, Environment, Permit, Recheck as _};
+use keyward_core::{Clock, Store, StoreError};
 use keyward_crypto::{KeyRing, MacRing, SecretText};
 
 use crate::manage::subject;
 use crate::{
-    Credential, CredentialId, CredentialScope, Credentials, FieldPath, SecretField,
-    StoredCredential, field_context,
+    Credential, CredentialId, CredentialScope, Credentials as _, CredentialsTx, FieldPath,
+    SecretField, StoredCredential, field_context,
 };
 
 /// Opens secrets for an execution engine.
@@ -16,23 +18,22 @@ pub struct AccessCredential<S> {
     keys: KeyRing,
     macs: MacRing,
     audit: AuditLog,
+    clock: Arc<dyn Clock>,
     scope: CredentialScope,
 }
 
-impl<S: Store<Tx: Credentials + AuditEvents>> AccessCredential<S> {
+impl<S: Store<Tx: CredentialsTx>> AccessCredential<S> {
     /// Wires the service.
-    pub fn new(
-        store: S,
-        keys: KeyRing,
-        macs: MacRing,
-        audit: AuditLog,
-        scope: CredentialScope,
-    ) -> Self {
+    pub fn new(environment: &Environment<S>, scope: CredentialScope) -> Self
+    where
+        S: Clone,
+    {
         Self {
-            store,
-            keys,
-            macs,
-            audit,
+            store: environment.store.clone(),
+            keys: environment.fields.clone(),
+            macs: environment.macs.clone(),
+            audit: environment.audit.clone(),
+            clock: Arc::clone(&environment.clock),
             scope,
         }
     }
@@ -40,14 +41,18 @@ impl<S: Store<Tx: Credentials + AuditEvents>> AccessCredential<S> {
     /// The secrets of a credential by their paths: the one that `field` names, or all that are set.
     ///
     /// That they were handed out is in the audit log, durably, before this returns. When one of
-    /// them cannot be opened none is handed out, and that is in the log too.
+    /// them cannot be opened none is handed out, and that is in the log too. A person with a second
+    /// factor has to have shown it recently.
     pub fn open(
         &self,
         caller: &Permit<CredentialsAccess>,
         id: CredentialId,
         field: Option<&str>,
     ) -> Result<Vec<OpenedField>, AccessError> {
+        let now = self.clock.now();
         let opened = self.store.write(|tx| {
+            let caller = &CredentialsAccess::recheck(caller, tx, &self.macs, now)?;
+            caller.require_fresh_factor(now)?;
             let stored = tx
                 .credential(id)?
                 .filter(|stored| self.scope.shows(stored.credential.unverified(), caller))
@@ -147,6 +152,9 @@ pub enum AccessError {
     /// which.
     #[error("stored secrets cannot be opened")]
     Unreadable(Vec<FieldPath>),
+    /// The caller may not.
+    #[error(transparent)]
+    Denied(#[from] Denied),
     /// The storage failed.
     #[error(transparent)]
     Store(#[from] StoreError),

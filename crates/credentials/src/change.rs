@@ -96,8 +96,8 @@ impl Change {
     /// Checks a request against the fields of `kind`. All problems are found at once.
     pub(crate) fn parse(kind: CredentialType, detail: Detail) -> Result<Self, Vec<FieldProblem>> {
         let mut parser = Parser::default();
-        if detail.0.len() > MAX_MEMBERS {
-            parser.problem("detail", Problem::TooMany);
+        if detail.0.len() > MAX_NAMED {
+            return Err(vec![FieldProblem::new("detail", Problem::TooMany)]);
         }
         for (name, value) in detail.0 {
             let path = format!("detail.{name}");
@@ -135,6 +135,37 @@ impl Change {
             Ok(after)
         } else {
             Err(missing)
+        }
+    }
+
+    /// Refuses what makes a map, or a generic credential, larger than it may be. Counted is what is
+    /// there afterwards: of the secrets in `present` all but those in `cleared`, and what is set.
+    pub(crate) fn refuse_too_many(
+        &self,
+        kind: CredentialType,
+        present: &BTreeMap<FieldPath, Mask>,
+        cleared: &[FieldPath],
+    ) -> Result<(), Vec<FieldProblem>> {
+        let set = self.secrets.iter().filter_map(|(path, write)| match write {
+            Write::Set(..) => Some(path),
+            Write::Keep(_) | Write::Clear => None,
+        });
+        let kept = present.keys().filter(|path| !cleared.contains(path));
+        let after: BTreeSet<_> = kept.chain(set).collect();
+        let problems: Vec<_> = limited(kind)
+            .filter(|map| {
+                let after = members(*map, after.iter().copied());
+                after > MAX_MEMBERS && after > members(*map, present.keys())
+            })
+            .map(|map| match map {
+                Some(map) => FieldProblem::new(format!("detail.{map}"), Problem::TooMany),
+                None => FieldProblem::new("detail", Problem::TooMany),
+            })
+            .collect();
+        if problems.is_empty() {
+            Ok(())
+        } else {
+            Err(problems)
         }
     }
 
@@ -194,7 +225,7 @@ impl Parser {
             Value::Object(members) => members,
             _ => return self.problem(path, Problem::NotMap),
         };
-        if members.len() > MAX_MEMBERS {
+        if members.len() > MAX_NAMED {
             return self.problem(path, Problem::TooMany);
         }
         for (member, value) in members {
@@ -255,6 +286,21 @@ impl Shape {
     }
 }
 
+/// What of a type can have any number of members: some maps, or (`None`) the credential itself.
+fn limited(kind: CredentialType) -> impl Iterator<Item = Option<&'static str>> {
+    let maps = kind.fields().iter().filter_map(|field| match field.kind {
+        FieldKind::SecretMap(_) => Some(Some(field.name)),
+        FieldKind::Open(_) | FieldKind::Secret(_) => None,
+    });
+    maps.chain((kind == CredentialType::Generic).then_some(None))
+}
+
+fn members<'a>(map: Option<&str>, paths: impl Iterator<Item = &'a FieldPath>) -> usize {
+    paths
+        .filter(|path| map.is_none_or(|map| path.member_of(map).is_some()))
+        .count()
+}
+
 fn is_base_url(text: &str) -> bool {
     // `Url` reads a backslash as a slash and drops line breaks and tabs; other programs do not, and
     // would send the secret to another host than the one that is compared here.
@@ -272,3 +318,5 @@ fn is_base_url(text: &str) -> bool {
 
 /// More than any service needs; keeps one request from filling the database with rows.
 const MAX_MEMBERS: usize = 64;
+/// One request can clear all members and set as many others.
+const MAX_NAMED: usize = 2 * MAX_MEMBERS;

@@ -142,6 +142,14 @@ impl FieldPath {
         self.0.strip_prefix(map)?.strip_prefix('.')
     }
 
+    /// The field, and the member of it that the path names.
+    pub(crate) fn split(&self) -> (&str, Option<&str>) {
+        match self.0.split_once('.') {
+            Some((field, member)) => (field, Some(member)),
+            None => (&self.0, None),
+        }
+    }
+
     /// The text.
     #[must_use]
     pub fn as_str(&self) -> &str {

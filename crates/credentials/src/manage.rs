@@ -3,9 +3,11 @@ use std::sync::Arc;
 
 use keyward_audit::{Action, AuditLog, Event, Subject};
 use keyward_auth::needs::{CredentialsWrite, Read};
-use keyward_auth::{Idempotency, IdempotencyConflict, Permit, Principal, UserId};
+use keyward_auth::{
+    Denied, Environment, Idempotency, IdempotencyConflict, Permit, Principal, Recheck as _, UserId,
+};
 use keyward_core::{Clock, Id, Store, StoreError, Timestamp};
-use keyward_crypto::{KeyRing, MacRing, SecretText, Signed};
+use keyward_crypto::{SecretText, Signed};
 use url::Url;
 
 use crate::change::{Change, Write};
@@ -50,19 +52,18 @@ pub struct ManageCredentials<S> {
 
 impl<S: Store<Tx: CredentialsTx>> ManageCredentials<S> {
     /// Wires the service.
-    pub fn new(
-        store: S,
-        keys: KeyRing,
-        macs: MacRing,
-        audit: AuditLog,
-        clock: Arc<dyn Clock>,
-        scope: CredentialScope,
-    ) -> Self {
+    pub fn new(environment: &Environment<S>, scope: CredentialScope) -> Self
+    where
+        S: Clone,
+    {
         Self {
-            store,
-            viewer: Viewer { keys, macs },
-            audit,
-            clock,
+            store: environment.store.clone(),
+            viewer: Viewer {
+                keys: environment.fields.clone(),
+                macs: environment.macs.clone(),
+            },
+            audit: environment.audit.clone(),
+            clock: Arc::clone(&environment.clock),
             scope,
         }
     }
@@ -78,6 +79,7 @@ impl<S: Store<Tx: CredentialsTx>> ManageCredentials<S> {
         let mut change = Change::parse(new.credential_type, new.detail)?;
         let open_fields = change.open_after(new.credential_type, &OpenFields::default())?;
         refuse_masks(&change, &BTreeMap::new())?;
+        change.refuse_too_many(new.credential_type, &BTreeMap::new(), &[])?;
         let credential = Credential {
             id: Id::generate(),
             name: new.name,
@@ -98,6 +100,7 @@ impl<S: Store<Tx: CredentialsTx>> ManageCredentials<S> {
         };
         let view = self.viewer.view(&stored);
         let outcome = self.store.write(|tx| {
+            CredentialsWrite::recheck(caller, tx, &self.viewer.macs, now)?;
             Idempotency::once(attempt, tx, caller.user, now, |tx| {
                 tx.add_credential(&stored)?;
                 self.audit.record(tx, &event)?;
@@ -140,7 +143,8 @@ impl<S: Store<Tx: CredentialsTx>> ManageCredentials<S> {
     /// Changes a credential, field by field: what is not named stays, `null` clears, a text sets.
     ///
     /// A secret belongs to where it is sent. When the change names another host (or, without a base
-    /// URL, another provider), every secret that is not given anew is cleared.
+    /// URL, another provider), every secret that is not given anew is cleared, and the caller has
+    /// to have shown their second factor recently.
     pub fn change(
         &self,
         caller: &Permit<CredentialsWrite>,
@@ -149,10 +153,14 @@ impl<S: Store<Tx: CredentialsTx>> ManageCredentials<S> {
     ) -> Result<CredentialView, CredentialError> {
         let now = self.clock.now();
         self.store.write(|tx| {
+            let caller = &CredentialsWrite::recheck(caller, tx, &self.viewer.macs, now)?;
             let before = self.visible(tx, caller, id)?;
             let old_mac = before.credential.mac().clone();
             let view = self.viewer.view(&before);
             asked.same.check(&view)?;
+            if asked.same.is_stale(&view) {
+                return Err(CredentialError::Busy);
+            }
             let masks = self.viewer.masks(&before);
             let old = before
                 .credential
@@ -163,15 +171,21 @@ impl<S: Store<Tx: CredentialsTx>> ManageCredentials<S> {
             let new = Credential {
                 name: asked.name.unwrap_or_else(|| old.name.clone()),
                 open_fields: change.open_after(old.credential_type, &old.open_fields)?,
-                updated_at: now,
+                // Later with every change, also within one second: clients repeat it to find out
+                // that somebody else has changed the credential.
+                updated_at: now.max(old.updated_at.plus(1)),
                 version: old.version.saturating_add(1),
                 ..old.clone()
             };
             let moved = destination(&old) != destination(&new);
+            if moved {
+                caller.require_fresh_factor(now)?;
+            }
             let cleared = cleared(&change, &masks, moved);
+            change.refuse_too_many(old.credential_type, &masks, &cleared)?;
             let written = self.seal_new(&new, &mut change, now);
-            let differs = new.name != old.name || new.open_fields != old.open_fields;
-            if !differs && cleared.is_empty() && written.is_empty() {
+            let changed = changed(&old, &new);
+            if changed.is_empty() && cleared.is_empty() && written.is_empty() {
                 return Ok(view);
             }
             let new = Signed::sign(new, &self.viewer.macs);
@@ -185,6 +199,7 @@ impl<S: Store<Tx: CredentialsTx>> ManageCredentials<S> {
                 .iter()
                 .try_for_each(|field| tx.put_secret(id, field))?;
             let event = Event::new(caller.actor(), CREDENTIAL_CHANGE, subject(id))
+                .with("changed", changed)
                 .with("set", names(written.iter().map(|field| &field.path)))
                 .with("cleared", names(&cleared))
                 .with("moved", moved.to_string());
@@ -211,7 +226,9 @@ impl<S: Store<Tx: CredentialsTx>> ManageCredentials<S> {
     ) -> Result<(), CredentialError> {
         // In one order, so that two calls with the same ids do not wait for each other.
         let ids: std::collections::BTreeSet<_> = ids.iter().copied().collect();
+        let now = self.clock.now();
         self.store.write(|tx| {
+            let caller = &CredentialsWrite::recheck(caller, tx, &self.viewer.macs, now)?;
             for id in &ids {
                 self.visible(tx, caller, *id)?;
                 if !tx.delete_credential(*id)? {
@@ -296,8 +313,8 @@ pub struct Unchangeable {
     pub created_by_id: Option<UserId>,
     /// See [`CredentialView::created_at`].
     pub created_at: Option<Timestamp>,
-    /// See [`CredentialView::updated_at`]. Repeating it makes the change fail when somebody else
-    /// has changed the credential since.
+    /// See [`CredentialView::updated_at`]. Repeating it makes the change fail with
+    /// [`CredentialError::Busy`] when somebody else has changed the credential since.
     pub updated_at: Option<Timestamp>,
 }
 
@@ -320,10 +337,6 @@ impl Unchangeable {
                 "created_at",
                 self.created_at.is_some_and(|at| at != view.created_at),
             ),
-            (
-                "updated_at",
-                self.updated_at.is_some_and(|at| at != view.updated_at),
-            ),
         ];
         let problems: Vec<_> = differs
             .into_iter()
@@ -335,6 +348,11 @@ impl Unchangeable {
         } else {
             Err(problems)
         }
+    }
+
+    /// Whether the credential was changed since it was read.
+    fn is_stale(&self, view: &CredentialView) -> bool {
+        self.updated_at.is_some_and(|at| at != view.updated_at)
     }
 }
 
@@ -348,9 +366,12 @@ pub enum CredentialError {
     /// Some fields are not as they should be.
     #[error("some fields are not valid")]
     Invalid(Vec<FieldProblem>),
-    /// Somebody changed the credential at the same moment.
+    /// Somebody changed the credential at the same moment, or since it was read.
     #[error("the credential is being changed by somebody else")]
     Busy,
+    /// The caller may not.
+    #[error(transparent)]
+    Denied(#[from] Denied),
     /// See [`IdempotencyConflict`].
     #[error(transparent)]
     Idempotency(#[from] IdempotencyConflict),
@@ -385,6 +406,15 @@ fn refuse_masks(
     } else {
         Err(problems)
     }
+}
+
+/// What was changed apart from secrets, by name. Values stay out of the audit log: somebody may
+/// have put a secret where none belongs.
+fn changed(old: &Credential, new: &Credential) -> String {
+    let name = (old.name != new.name).then_some("name");
+    let fields = old.open_fields.differing(&new.open_fields);
+    let names: Vec<_> = name.into_iter().chain(fields).collect();
+    names.join(" ")
 }
 
 /// The secrets that are there and are to go.

@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use keyward_auth::UserId;
@@ -106,6 +106,15 @@ impl OpenFields {
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
         self.fields.get(name).map(String::as_str)
+    }
+
+    /// The names of the fields that have another value in `other`.
+    pub(crate) fn differing<'a>(&'a self, other: &'a Self) -> BTreeSet<&'a str> {
+        let names = self.fields.keys().chain(other.fields.keys());
+        names
+            .map(String::as_str)
+            .filter(|name| self.get(name) != other.get(name))
+            .collect()
     }
 
     pub(crate) fn set(&mut self, name: &str, value: Option<String>) {

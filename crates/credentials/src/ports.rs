@@ -1,5 +1,5 @@
 use keyward_audit::AuditEvents;
-use keyward_auth::{IdempotencyKeys, UserId};
+use keyward_auth::{ApiKeys, IdempotencyKeys, UserId};
 use keyward_core::StoreError;
 use keyward_crypto::{Mac, Signed};
 
@@ -43,6 +43,6 @@ pub trait Credentials {
 /// All repositories that this crate's services use together.
 ///
 /// Never implement it: it follows from the others.
-pub trait CredentialsTx: Credentials + IdempotencyKeys + AuditEvents {}
+pub trait CredentialsTx: Credentials + ApiKeys + IdempotencyKeys + AuditEvents {}
 
-impl<Tx: Credentials + IdempotencyKeys + AuditEvents> CredentialsTx for Tx {}
+impl<Tx: Credentials + ApiKeys + IdempotencyKeys + AuditEvents> CredentialsTx for Tx {}

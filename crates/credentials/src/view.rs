@@ -5,7 +5,7 @@ use keyward_core::Timestamp;
 use keyward_crypto::{KeyRing, MacRing};
 use serde::{Deserialize, Serialize};
 
-use crate::fields::FieldKind;
+use crate::fields::{Field, FieldKind};
 use crate::{
     CredentialId, CredentialType, FieldPath, Mask, SecretField, StoredCredential, field_context,
 };
@@ -25,7 +25,7 @@ pub struct CredentialView {
     pub created_by_id: UserId,
     /// When it was made.
     pub created_at: Timestamp,
-    /// When it was last changed.
+    /// When it was last changed. Every change makes it later, by a second at least.
     pub updated_at: Timestamp,
 }
 
@@ -100,7 +100,7 @@ impl Viewer {
 
 fn detail(
     kind: CredentialType,
-    mut masks: BTreeMap<FieldPath, Mask>,
+    masks: BTreeMap<FieldPath, Mask>,
     open: impl Fn(&str) -> Option<String>,
 ) -> BTreeMap<String, FieldView> {
     if kind == CredentialType::Generic {
@@ -109,24 +109,25 @@ fn detail(
             .map(|(path, mask)| (path.to_string(), FieldView::Secret(mask)))
             .collect();
     }
-    let mut detail = BTreeMap::new();
-    for field in kind.fields() {
-        let view = match field.kind {
-            FieldKind::Open(_) => FieldView::Open(open(field.name)),
-            FieldKind::Secret(_) => {
-                let mask = masks.remove(&FieldPath::field(field.name));
-                FieldView::Secret(mask.unwrap_or(Mask::UNSET))
+    let unset = |field: &Field| match field.kind {
+        FieldKind::Open(_) => FieldView::Open(open(field.name)),
+        FieldKind::Secret(_) => FieldView::Secret(Mask::UNSET),
+        FieldKind::SecretMap(_) => FieldView::Map(BTreeMap::new()),
+    };
+    let fields = kind.fields().iter();
+    let mut detail: BTreeMap<_, _> = fields
+        .map(|field| (field.name.to_owned(), unset(field)))
+        .collect();
+    for (path, mask) in masks {
+        let (field, member) = path.split();
+        // Fields that the type does not have are not shown.
+        match (detail.get_mut(field), member) {
+            (Some(FieldView::Secret(shown)), None) => *shown = mask,
+            (Some(FieldView::Map(members)), Some(member)) => {
+                members.insert(member.to_owned(), mask);
             }
-            FieldKind::SecretMap(_) => FieldView::Map(members(field.name, &masks)),
-        };
-        detail.insert(field.name.to_owned(), view);
+            _ => {}
+        }
     }
     detail
-}
-
-fn members(map: &str, masks: &BTreeMap<FieldPath, Mask>) -> BTreeMap<String, Mask> {
-    masks
-        .iter()
-        .filter_map(|(path, mask)| Some((path.member_of(map)?.to_owned(), mask.clone())))
-        .collect()
 }

@@ -33,6 +33,9 @@ impl KeyId {
         str::from_utf8(&self.0).unwrap_or_default()
     }
 
+    /// The id of no key: [`parse`](Self::parse) refuses it and no key has it.
+    pub(crate) const NONE: Self = Self([b'-'; Self::LENGTH]);
+
     pub(crate) fn of(key: &Prk) -> Self {
         let mut digits = [0; Self::LENGTH];
         HEXLOWER.encode_mut(&*derive::expand::<8>(key, &[INFO]), &mut digits);
@@ -84,7 +87,7 @@ mod tests {
             "0123456789abcde\u{e9}",
             " 123456789abcdef",
         ];
-        for text in refused {
+        for text in refused.into_iter().chain([KeyId::NONE.as_str()]) {
             assert_eq!(KeyId::parse(text), None, "{text:?}");
         }
     }

@@ -42,6 +42,19 @@ impl Mac {
         })
     }
 
+    /// Stands for a stored text that is no MAC, so that one broken row is not genuine instead of
+    /// being an error for all that are read with it. Verifies under no ring.
+    #[must_use]
+    pub fn unreadable() -> Self {
+        Self::new(KeyId::NONE, [0; BYTES])
+    }
+
+    /// Whether this is [`unreadable`](Self::unreadable).
+    #[must_use]
+    pub fn is_unreadable(&self) -> bool {
+        self.key_id == KeyId::NONE
+    }
+
     /// The key that made it.
     #[must_use]
     pub fn key_id(&self) -> &KeyId {
@@ -78,6 +91,7 @@ const BYTES: usize = 32;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{MacPurpose, MacRing};
 
     const KEY_ID: &str = "0123456789abcdef";
 
@@ -115,6 +129,17 @@ mod tests {
         assert_eq!(Mac::new(id, [1; 32]), Mac::new(id, [1; 32]));
         assert_ne!(Mac::new(id, [1; 32]), Mac::new(id, [2; 32]));
         assert_ne!(Mac::new(id, [1; 32]), Mac::new(other_id, [1; 32]));
+    }
+
+    #[test]
+    fn an_unreadable_mac_verifies_nothing_and_reads_back_from_no_text() {
+        let unreadable = Mac::unreadable();
+        assert!(unreadable.is_unreadable());
+        assert_eq!(Mac::from_stored(&unreadable.as_stored()), None);
+        let macs =
+            MacRing::danger_parse_any("the secret of this test is no secret at all").unwrap();
+        assert!(!macs.verify(MacPurpose::UserRow, &[], &unreadable));
+        assert!(!macs.mac(MacPurpose::UserRow, &[]).is_unreadable());
     }
 
     #[test]

@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 use crate::Problem;
 use crate::problem::FieldError;
 
-/// Reads the body of a request: at most 64 KiB of JSON, within ten seconds.
+/// Reads the body of a request: at most 64 KiB of JSON, within five seconds.
 pub(crate) async fn read(
     request: &HttpRequest,
     payload: web::Payload,
@@ -166,7 +166,8 @@ fn shown(name: &str) -> String {
 /// No body of this API comes near it.
 const MAX_BODY: usize = 64 * 1_024;
 const MAX_DEPTH: usize = 32;
-const DEADLINE: Duration = Duration::from_secs(10);
+/// With the five seconds that the server gives the head, no request takes more than ten to arrive.
+const DEADLINE: Duration = Duration::from_secs(5);
 
 #[cfg(test)]
 mod tests {

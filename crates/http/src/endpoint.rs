@@ -62,7 +62,7 @@ impl<S: ApiStore> Endpoint<S> {
                 principal.request.clone_from(&call.request_id);
                 let permit = principal
                     .permit::<Needed>()
-                    .inspect_err(|missing| log_refusal(missing, key, &call))?;
+                    .inspect_err(|missing| log_refusal(*missing, key, &call))?;
                 let input = In::read(&call, &services.macs)?;
                 handler(services, &permit, input)?.reply()
             }),
@@ -98,7 +98,7 @@ impl<S: ApiStore> Endpoint<S> {
 }
 
 /// Tells an operator which key a client should have been given more with.
-fn log_refusal(MissingScope(scope): &MissingScope, key: &ApiKey, call: &Call) {
+fn log_refusal(MissingScope(scope): MissingScope, key: &ApiKey, call: &Call) {
     tracing::info!(
         key = %key.id(),
         %scope,

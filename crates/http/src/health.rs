@@ -1,13 +1,11 @@
 use std::sync::Arc;
 
 use actix_web::{HttpResponse, Resource, Route, web};
-use keyward_auth::Users as _;
-use keyward_core::StoreError;
 
 use crate::Problem;
 use crate::services::{ApiStore, Services};
 
-/// `/health/live`: the process runs. `/health/ready`: it can also reach its storage.
+/// `/health/live`: the process runs. `/health/ready`: its storage also answers and takes changes.
 pub(crate) fn mount<S: ApiStore>(services: &Arc<Services<S>>, config: &mut web::ServiceConfig) {
     config.service(open("/health/live", web::get().to(async || fine())));
     let services = Arc::clone(services);
@@ -28,9 +26,8 @@ pub(crate) fn open(path: &str, get: Route) -> Resource {
 }
 
 async fn ready<S: ApiStore>(services: Arc<Services<S>>) -> Result<HttpResponse, Problem> {
-    let asked = web::block(move || services.store.lookup(|tx| tx.any_user())).await;
-    let known: Result<bool, StoreError> = asked.map_err(|_| Problem::internal())?;
-    known?;
+    let asked = web::block(move || services.store.health()).await;
+    asked.map_err(|_| Problem::internal())??;
     Ok(fine())
 }
 

@@ -16,6 +16,10 @@ use crate::endpoint::{Access, Endpoint};
 use crate::routes::schemas::Problem;
 
 /// What the document says of one operation.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each says one thing about it"
+)]
 pub(crate) struct OperationDoc {
     summary: &'static str,
     status: StatusCode,

@@ -18,8 +18,8 @@ use serde::Serialize;
 /// log.
 #[derive(Debug, Serialize)]
 pub struct Problem {
-    #[serde(rename = "type")]
-    kind: String,
+    #[serde(rename = "type", serialize_with = "as_type")]
+    slug: &'static str,
     title: &'static str,
     #[serde(serialize_with = "as_number")]
     status: StatusCode,
@@ -31,7 +31,7 @@ pub struct Problem {
     allow: Option<String>,
     /// Seconds.
     #[serde(skip)]
-    retry_after: Option<i64>,
+    retry_after: Option<u32>,
 }
 
 /// What is wrong with one field of a request.
@@ -51,9 +51,9 @@ impl FieldError {
 }
 
 impl Problem {
-    fn new(status: StatusCode, slug: &str, title: &'static str) -> Self {
+    fn new(status: StatusCode, slug: &'static str, title: &'static str) -> Self {
         Self {
-            kind: format!("/problems/{slug}"),
+            slug,
             title,
             status,
             detail: None,
@@ -101,6 +101,15 @@ impl Problem {
         .with_detail(format!(
             "this needs a key with the scope `{scope}`, of a user whose role allows it"
         ))
+    }
+
+    pub(crate) fn untrusted_peer() -> Self {
+        Self::new(
+            StatusCode::FORBIDDEN,
+            "untrusted-peer",
+            "requests are taken from trusted proxies only",
+        )
+        .with_detail("connect by HTTPS to the proxy in front of Keyward; a proxy has to be named in TRUSTED_PROXIES")
     }
 
     pub(crate) fn not_found() -> Self {
@@ -161,7 +170,9 @@ impl Problem {
             "Keyward cannot do this at the moment",
         )
         .with_detail(
-            "nothing was changed by a request that was not answered with success; try again",
+            "if the request was to change something, it is unknown whether it did; a creation can be \
+             repeated safely with the same Idempotency-Key, for anything else read before you try \
+             again",
         )
     }
 
@@ -176,7 +187,7 @@ impl Problem {
 
     fn too_many_attempts(retry_after: i64) -> Self {
         Self {
-            retry_after: Some(retry_after),
+            retry_after: Some(u32::try_from(retry_after).unwrap_or(u32::MAX)),
             ..Self::new(
                 StatusCode::TOO_MANY_REQUESTS,
                 "too-many-attempts",
@@ -203,6 +214,9 @@ impl Problem {
             StatusCode::UNAUTHORIZED,
             "login-rejected",
             "the login was rejected",
+        )
+        .with_detail(
+            "check user name, password and code; a code works once, a ticket for five minutes",
         )
     }
 
@@ -240,7 +254,7 @@ impl Problem {
         .with_detail("the log of the server says more under this request's X-Request-Id")
     }
 
-    fn conflict(slug: &str, title: &'static str) -> Self {
+    fn conflict(slug: &'static str, title: &'static str) -> Self {
         Self::new(StatusCode::CONFLICT, slug, title)
     }
 
@@ -263,8 +277,8 @@ impl From<StoreError> for Problem {
         let cause = std::error::Error::source(&error).map(ToString::to_string);
         tracing::error!(%error, cause = cause.as_deref().unwrap_or_default(), "the storage failed");
         match error {
-            StoreError::Corrupt { .. } => Self::internal(),
-            _ => Self::unavailable(),
+            StoreError::Unavailable(_) => Self::unavailable(),
+            _ => Self::internal(),
         }
     }
 }
@@ -417,6 +431,7 @@ impl From<CredentialError> for Problem {
             CredentialError::NotFound => Self::not_found(),
             CredentialError::Invalid(problems) => Self::invalid_fields(&problems),
             CredentialError::Busy => Self::busy(),
+            CredentialError::Denied(denied) => denied.into(),
             CredentialError::Idempotency(_) => Self::idempotency_conflict(),
             CredentialError::Store(error) => error.into(),
             _ => Self::internal(),
@@ -434,11 +449,9 @@ impl Problem {
             .iter()
             .any(|problem| problem.problem == keyward_credentials::Problem::LooksMasked);
         if masked {
-            let kind = "/problems/looks-masked".to_owned();
-            let title = "a mask was sent where a secret belongs";
             Self {
-                kind,
-                title,
+                slug: "looks-masked",
+                title: "a mask was sent where a secret belongs",
                 ..Self::invalid(errors)
             }
         } else {
@@ -468,6 +481,7 @@ impl From<AccessError> for Problem {
                 )
                 .with_detail("an operator finds the reason in the log of the server")
             },
+            AccessError::Denied(denied) => denied.into(),
             AccessError::Store(error) => error.into(),
             _ => Self::internal(),
         }
@@ -507,6 +521,10 @@ impl ResponseError for Problem {
     }
 }
 
+fn as_type<S: serde::Serializer>(slug: &str, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&format_args!("/problems/{slug}"))
+}
+
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
 fn as_number<S: serde::Serializer>(status: &StatusCode, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_u16(status.as_u16())
@@ -515,6 +533,6 @@ fn as_number<S: serde::Serializer>(status: &StatusCode, serializer: S) -> Result
 const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
 const BEARER: HeaderValue = HeaderValue::from_static("Bearer");
 /// Seconds. Sooner or later somebody has to do something else.
-const ASK_SOMEBODY: i64 = 3_600;
+const ASK_SOMEBODY: u32 = 3_600;
 /// Seconds after which a retry may find the storage back.
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("2");

@@ -44,12 +44,7 @@ impl<S: ApiStore + Clone> Services<S> {
         last_used: Arc<LastUsed>,
     ) -> Self {
         let Environment {
-            store,
-            fields,
-            macs,
-            audit,
-            clock,
-            ..
+            store, macs, clock, ..
         } = environment;
         Self {
             store: store.clone(),
@@ -64,21 +59,8 @@ impl<S: ApiStore + Clone> Services<S> {
             mfa: ManageMfa::new(environment.clone()),
             users: ManageUsers::new(environment.clone()),
             keys: ManageKeys::new(environment.clone()),
-            credentials: ManageCredentials::new(
-                store.clone(),
-                fields.clone(),
-                macs.clone(),
-                audit.clone(),
-                Arc::clone(clock),
-                scope,
-            ),
-            access: AccessCredential::new(
-                store.clone(),
-                fields.clone(),
-                macs.clone(),
-                audit.clone(),
-                scope,
-            ),
+            credentials: ManageCredentials::new(environment, scope),
+            access: AccessCredential::new(environment, scope),
             audit: ReadAudit::new(store.clone()),
         }
     }

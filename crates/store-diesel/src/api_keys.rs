@@ -7,10 +7,12 @@ use keyward_auth::{
 use keyward_core::{StoreError, Timestamp};
 use keyward_crypto::{ApiKeyId, ApiKeyKind, Mac, Signed};
 
+use crate::DieselTx;
 use crate::connection::{AnyConnection, each};
+use crate::first::{cut, first};
 use crate::schema::{api_keys, users};
+use crate::stored::{self, RowMac};
 use crate::users::UserRow;
-use crate::{DieselTx, stored};
 
 impl ApiKeys for DieselTx {
     fn add_api_key(&mut self, key: &Signed<ApiKeyRecord>) -> Result<(), StoreError> {
@@ -46,19 +48,19 @@ impl ApiKeys for DieselTx {
             Some(cursor) => (cursor.created_at.0, cursor.id.as_str()),
             None => (i64::MIN, ""),
         };
-        self.run(|connection| {
-            api_keys::table
+        let rows: Vec<KeyRow> = self.run(|connection| {
+            each!(connection, inner => api_keys::table
                 .filter(api_keys::user_id.eq(user.to_string()))
                 .filter(api_keys::created_at.ge(created_at))
                 .filter(api_keys::created_at.gt(created_at).or(api_keys::id.gt(id)))
-                .order((api_keys::created_at, api_keys::id))
-                .limit(limit)
+                .order(first(limit, (api_keys::created_at, api_keys::id)))
                 .select(KeyRow::as_select())
-                .load(connection)
-        })?
-        .into_iter()
-        .map(ListedKey::try_from)
-        .collect()
+                .load(inner))
+        })?;
+        cut(rows, limit)
+            .into_iter()
+            .map(ListedKey::try_from)
+            .collect()
     }
 
     fn live_sessions(
@@ -229,22 +231,21 @@ impl TryFrom<KeyRow> for ListedKey {
     type Error = StoreError;
 
     fn try_from(row: KeyRow) -> Result<Self, StoreError> {
+        let mut mac = RowMac::of(&row.row_mac);
         let record = ApiKeyRecord {
             id: stored::known(ApiKeyId::parse(&row.id), "api_keys.id")?,
-            kind: stored::known(ApiKeyKind::parse(&row.kind), "api_keys.kind")?,
+            kind: mac.covers(ApiKeyKind::parse(&row.kind), ApiKeyKind::User),
             user: stored::id(&row.user_id, "api_keys.user_id")?,
             name: KeyName::from_stored(row.name),
-            scopes: Scopes::from_stored(&row.scopes)
-                .map_err(|error| StoreError::corrupt("api_keys.scopes", error))?,
+            scopes: mac.covers(Scopes::from_stored(&row.scopes).ok(), Scopes::NONE),
             created_at: Timestamp(row.created_at),
             expires_at: row.expires_at.map(Timestamp),
             revoked_at: row.revoked_at.map(Timestamp),
             fresh_until: row.fresh_until.map(Timestamp),
-            key_mac: stored::mac(&row.key_mac, "api_keys.key_mac")?,
+            key_mac: stored::mac(&row.key_mac),
         };
-        let mac = stored::mac(&row.row_mac, "api_keys.row_mac")?;
         Ok(Self {
-            key: Signed::from_stored(record, mac),
+            key: mac.over(record),
             last_used_at: row.last_used_at.map(Timestamp),
         })
     }

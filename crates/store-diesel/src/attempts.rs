@@ -1,6 +1,8 @@
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Nullable, Text};
-use keyward_auth::{AttemptLimits, AttemptPolicy, AttemptState, LimitSubject, Reserved, UserId};
+use keyward_auth::{
+    AttemptLimits, AttemptPolicy, AttemptState, LimitSubject, Reserved, UserId, attempt_time,
+};
 use keyward_core::{StoreError, Timestamp};
 use keyward_crypto::TotpStep;
 
@@ -17,15 +19,16 @@ impl AttemptLimits for DieselTx {
         now: Timestamp,
         policy: &AttemptPolicy,
     ) -> Result<Option<Reserved>, StoreError> {
+        let now = attempt_time(now);
         self.run(|connection| {
             each!(connection, inner => {
                 diesel::sql_query(INTRODUCE)
                     .bind::<Text, _>(subject.as_str())
                     .bind::<Nullable<Text>, _>(subject.account().map(|id| id.to_string()))
-                    .bind::<BigInt, _>(now.0)
+                    .bind::<BigInt, _>(now)
                     .execute(inner)?;
                 diesel::sql_query(RESERVE)
-                    .bind::<BigInt, _>(now.0)
+                    .bind::<BigInt, _>(now)
                     .bind::<BigInt, _>(policy.lock_every)
                     .bind::<BigInt, _>(policy.disable_at)
                     .bind::<Text, _>(subject.as_str())

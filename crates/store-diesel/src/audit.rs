@@ -3,6 +3,7 @@ use keyward_audit::{AuditEvents, Head, Record, RecordFields, Seq};
 use keyward_core::{StoreError, Timestamp};
 
 use crate::connection::AnyConnection;
+use crate::first::{cut, first};
 use crate::schema::{audit_events, audit_head};
 use crate::{DieselTx, stored};
 
@@ -15,7 +16,7 @@ impl AuditEvents for DieselTx {
             #[cfg(feature = "postgres")]
             AnyConnection::Postgres(inner) => head().for_update().get_result(inner).optional(),
         })?;
-        read_head(row)
+        Ok(read_head(row))
     }
 
     fn append_audit_event(&mut self, record: &Record, head: &Head) -> Result<(), StoreError> {
@@ -34,26 +35,27 @@ impl AuditEvents for DieselTx {
                 ))
                 .execute(connection)
         })?;
-        if moved == 1 { Ok(()) } else { Err(no_head()) }
+        if moved == 1 {
+            Ok(())
+        } else {
+            Err(StoreError::corrupt("audit_head", "its row is missing"))
+        }
     }
 
     fn audit_head(&mut self) -> Result<Option<Head>, StoreError> {
         let row = self.run(|connection| head().get_result(connection).optional())?;
-        read_head(row)
+        Ok(read_head(row))
     }
 
     fn audit_events_after(&mut self, after: Seq, limit: i64) -> Result<Vec<Record>, StoreError> {
-        self.run(|connection| {
+        let rows = self.run(|connection| {
             audit_events::table
                 .filter(audit_events::seq.gt(after))
-                .order(audit_events::seq.asc())
-                .limit(limit)
+                .order(first(limit, audit_events::seq.asc()))
                 .select(EventRow::as_select())
-                .load(connection)
-        })?
-        .into_iter()
-        .map(Record::try_from)
-        .collect()
+                .load::<EventRow>(connection)
+        })?;
+        Ok(cut(rows, limit).into_iter().map(Record::from).collect())
     }
 
     fn audit_events_before(
@@ -63,17 +65,14 @@ impl AuditEvents for DieselTx {
     ) -> Result<Vec<Record>, StoreError> {
         // No event has the greatest number there is.
         let before = before.unwrap_or(Seq::MAX);
-        self.run(|connection| {
+        let rows = self.run(|connection| {
             audit_events::table
                 .filter(audit_events::seq.lt(before))
-                .order(audit_events::seq.desc())
-                .limit(limit)
+                .order(first(limit, audit_events::seq.desc()))
                 .select(EventRow::as_select())
-                .load(connection)
-        })?
-        .into_iter()
-        .map(Record::try_from)
-        .collect()
+                .load::<EventRow>(connection)
+        })?;
+        Ok(cut(rows, limit).into_iter().map(Record::from).collect())
     }
 }
 
@@ -84,20 +83,15 @@ fn head() -> _ {
 }
 
 /// The migration puts the row in, so that there is something to lock before the first event.
-fn read_head(row: Option<(Seq, String, String)>) -> Result<Option<Head>, StoreError> {
-    let (seq, last, mac) = row.ok_or_else(no_head)?;
-    if seq == 0 {
-        return Ok(None);
-    }
-    Ok(Some(Head {
+fn read_head(row: Option<(Seq, String, String)>) -> Option<Head> {
+    let Some((seq, last, mac)) = row else {
+        return Some(Head::unreadable());
+    };
+    (seq != 0).then(|| Head {
         seq,
-        last: stored::mac(&last, "audit_head.last_mac")?,
-        mac: stored::mac(&mac, "audit_head.mac")?,
-    }))
-}
-
-fn no_head() -> StoreError {
-    StoreError::corrupt("audit_head", "its row is missing")
+        last: stored::mac(&last),
+        mac: stored::mac(&mac),
+    })
 }
 
 #[derive(Insertable)]
@@ -151,13 +145,11 @@ struct EventRow {
     mac: String,
 }
 
-impl TryFrom<EventRow> for Record {
-    type Error = StoreError;
-
-    fn try_from(row: EventRow) -> Result<Self, StoreError> {
+impl From<EventRow> for Record {
+    fn from(row: EventRow) -> Self {
         let given = |text: String| Some(text).filter(|text| !text.is_empty());
-        Ok(Self {
-            mac: stored::mac(&row.mac, "audit_events.mac")?,
+        Self {
+            mac: stored::mac(&row.mac),
             fields: RecordFields {
                 seq: row.seq,
                 at: Timestamp(row.at),
@@ -170,6 +162,6 @@ impl TryFrom<EventRow> for Record {
                 subject_id: row.subject_id,
                 details: row.details,
             },
-        })
+        }
     }
 }

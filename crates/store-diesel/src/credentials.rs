@@ -7,9 +7,11 @@ use keyward_credentials::{
 };
 use keyward_crypto::{EncryptedString, Mac, Signed};
 
+use crate::DieselTx;
 use crate::connection::each;
+use crate::first::{cut, first};
 use crate::schema::{credential_secrets, credentials};
-use crate::{DieselTx, stored};
+use crate::stored::{self, RowMac};
 
 impl Credentials for DieselTx {
     fn add_credential(&mut self, new: &StoredCredential) -> Result<(), StoreError> {
@@ -52,8 +54,7 @@ impl Credentials for DieselTx {
         let page = diesel::alias!(credentials as page);
         let ids = page
             .filter(page.field(credentials::id).gt(after))
-            .order(page.field(credentials::id))
-            .limit(limit)
+            .order(first(limit, page.field(credentials::id)))
             .select(page.field(credentials::id));
         // For each connection apart: a list has many columns, and the way around costs on each.
         let rows = match created_by {
@@ -75,7 +76,7 @@ impl Credentials for DieselTx {
                     .load(inner))
             }),
         }?;
-        collect(rows)
+        Ok(cut(collect(rows)?, limit))
     }
 
     fn replace_credential(
@@ -229,22 +230,20 @@ impl TryFrom<CredentialRow> for Signed<Credential> {
     type Error = StoreError;
 
     fn try_from(row: CredentialRow) -> Result<Self, StoreError> {
-        let mac = stored::mac(&row.row_mac, "credentials.row_mac")?;
+        let mut mac = RowMac::of(&row.row_mac);
+        let credential_type = CredentialType::parse(&row.credential_type);
+        let open_fields = OpenFields::from_stored(row.open_fields);
         let credential = Credential {
             id: stored::id(&row.id, "credentials.id")?,
             name: CredentialName::from_stored(row.name),
-            credential_type: stored::known(
-                CredentialType::parse(&row.credential_type),
-                "credentials.credential_type",
-            )?,
+            credential_type: mac.covers(credential_type, CredentialType::Generic),
             created_by: stored::id(&row.created_by, "credentials.created_by")?,
-            open_fields: OpenFields::from_stored(row.open_fields)
-                .map_err(|error| StoreError::corrupt("credentials.open_fields", error))?,
+            open_fields: mac.covers(open_fields.ok(), OpenFields::default()),
             created_at: Timestamp(row.created_at),
             updated_at: Timestamp(row.updated_at),
             version: row.version,
         };
-        Ok(Self::from_stored(credential, mac))
+        Ok(mac.over(credential))
     }
 }
 

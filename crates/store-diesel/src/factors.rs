@@ -39,10 +39,7 @@ impl SecondFactors for DieselTx {
                 .select(recovery_codes::mac)
                 .load(connection)
         })?;
-        stored
-            .iter()
-            .map(|mac| stored::mac(mac, "recovery_codes.mac"))
-            .collect()
+        Ok(stored.iter().map(|mac| stored::mac(mac)).collect())
     }
 
     fn set_recovery_codes(&mut self, user: UserId, codes: &[Mac]) -> Result<(), StoreError> {
@@ -69,11 +66,11 @@ impl SecondFactors for DieselTx {
     }
 
     fn use_recovery_code(&mut self, user: UserId, code: &Mac) -> Result<bool, StoreError> {
-        let used = self.run(|connection| {
+        let deleted = self.run(|connection| {
             diesel::delete(recovery_codes::table.find((user.to_string(), code.as_stored())))
                 .execute(connection)
         })?;
-        Ok(used == 1)
+        Ok(deleted == 1)
     }
 }
 

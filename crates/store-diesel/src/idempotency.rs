@@ -1,6 +1,7 @@
 use diesel::prelude::*;
 use keyward_auth::{Answer, IdempotencyKey, IdempotencyKeys, StoredAnswer, UserId};
 use keyward_core::{StoreError, Timestamp};
+use keyward_crypto::Mac;
 
 use crate::connection::each;
 use crate::schema::idempotency_keys;
@@ -58,7 +59,10 @@ impl IdempotencyKeys for DieselTx {
             Ok(StoredAnswer {
                 user,
                 key: key.clone(),
-                fingerprint: stored::mac(&fingerprint, "idempotency_keys.fingerprint")?,
+                fingerprint: stored::known(
+                    Mac::from_stored(&fingerprint),
+                    "idempotency_keys.fingerprint",
+                )?,
                 answer: Answer(answer),
                 created_at: Timestamp(created_at),
             })

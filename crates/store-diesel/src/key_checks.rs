@@ -1,3 +1,5 @@
+#[cfg(feature = "postgres")]
+use diesel::connection::SimpleConnection as _;
 use diesel::prelude::*;
 use keyward_core::{StoreError, Timestamp};
 use keyward_crypto::{EncryptedString, KeyId};
@@ -14,6 +16,12 @@ pub trait KeyChecks {
     /// All checks, in the order of key ids.
     fn key_checks(&mut self) -> Result<Vec<(KeyId, EncryptedString)>, StoreError>;
 
+    /// [`key_checks`](Self::key_checks), and nobody else can add one until the unit of work ends.
+    ///
+    /// Who decides by what is there, and then adds, must use this one: of two first starts with
+    /// different keys, the second has to see what the first has kept.
+    fn lock_key_checks(&mut self) -> Result<Vec<(KeyId, EncryptedString)>, StoreError>;
+
     /// Keeps the check of a key, unless there is one, and says whether it was kept.
     fn add_key_check(
         &mut self,
@@ -26,6 +34,11 @@ pub trait KeyChecks {
 impl KeyChecks for DieselTx {
     fn key_checks(&mut self) -> Result<Vec<(KeyId, EncryptedString)>, StoreError> {
         read(self.run(load)?)
+    }
+
+    fn lock_key_checks(&mut self) -> Result<Vec<(KeyId, EncryptedString)>, StoreError> {
+        self.run(hold_others_back)?;
+        self.key_checks()
     }
 
     fn add_key_check(
@@ -62,6 +75,19 @@ impl DieselStore {
                 Ok(Vec::new())
             }
         })
+    }
+}
+
+fn hold_others_back(connection: &mut AnyConnection) -> QueryResult<()> {
+    match connection {
+        // The transaction began by locking the database.
+        #[cfg(feature = "sqlite")]
+        AnyConnection::Sqlite(_) => Ok(()),
+        // Keeps writers and other holders of this lock out, and lets readers in.
+        #[cfg(feature = "postgres")]
+        AnyConnection::Postgres(inner) => {
+            inner.batch_execute("LOCK TABLE key_checks IN SHARE ROW EXCLUSIVE MODE")
+        }
     }
 }
 

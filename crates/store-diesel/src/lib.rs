@@ -50,6 +50,7 @@ mod credentials;
 mod durability;
 mod factors;
 mod failure;
+mod first;
 mod idempotency;
 mod inspect;
 mod key_checks;

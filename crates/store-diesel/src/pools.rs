@@ -3,7 +3,7 @@ use std::sync::{Arc, OnceLock};
 
 use diesel::prelude::*;
 use diesel::r2d2::R2D2Connection as _;
-use keyward_core::StoreError;
+use keyward_core::{StoreError, with_causes};
 use r2d2::{ManageConnection, Pool, PooledConnection};
 
 use crate::connection::{Access, AnyConnection};
@@ -163,17 +163,10 @@ impl Epoch {
 /// nothing but the text.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LinkError {
-    #[error("{}", with_cause(.0))]
+    #[error("{}", with_causes(.0))]
     Connect(#[from] ConnectError),
     #[error(transparent)]
     Ping(#[from] diesel::result::Error),
-}
-
-fn with_cause(error: &ConnectError) -> String {
-    match std::error::Error::source(error) {
-        Some(cause) => format!("{error}: {cause}"),
-        None => error.to_string(),
-    }
 }
 
 #[derive(Debug)]

@@ -52,15 +52,6 @@ impl DieselStore {
         self.pools.url()
     }
 
-    /// Whether the database answers and takes changes, for readiness probes.
-    pub fn health(&self) -> Result<(), StoreError> {
-        let mut tx = self.open(Access::Read)?;
-        if tx.run(is_standby)? {
-            return Err(StoreError::Unavailable("the server is a standby".into()));
-        }
-        Ok(())
-    }
-
     pub(crate) fn open(&self, access: Access) -> Result<DieselTx, StoreError> {
         Ok(DieselTx {
             link: self.pools.get(access)?,
@@ -100,6 +91,14 @@ impl Store for DieselStore {
         work: impl FnOnce(&mut DieselTx) -> Result<T, E>,
     ) -> Result<T, E> {
         self.transact(Access::Write, AnyConnection::begin_write, work)
+    }
+
+    fn health(&self) -> Result<(), StoreError> {
+        let mut tx = self.open(Access::Read)?;
+        if tx.run(is_standby)? {
+            return Err(StoreError::Unavailable("the server is a standby".into()));
+        }
+        Ok(())
     }
 
     fn lookup<T, E: From<StoreError>>(

@@ -3,6 +3,7 @@
 //! ```
 //! # #[cfg(all(feature = "sqlite", feature = "postgres"))]
 //! # {
+//! use keyward_core::Store as _;
 //! use keyward_store_diesel::testing::TestDatabase;
 //!
 //! let databases = [Some(TestDatabase::sqlite()), TestDatabase::postgres()];

@@ -83,11 +83,10 @@ impl TicketRow {
     fn signed(self, id: TicketId) -> Result<Signed<TicketRecord>, StoreError> {
         let record = TicketRecord {
             id,
-            ticket_mac: stored::mac(&self.ticket_mac, "login_tickets.ticket_mac")?,
+            ticket_mac: stored::mac(&self.ticket_mac),
             user: stored::id(&self.user_id, "login_tickets.user_id")?,
             expires_at: Timestamp(self.expires_at),
         };
-        let mac = stored::mac(&self.row_mac, "login_tickets.row_mac")?;
-        Ok(Signed::from_stored(record, mac))
+        Ok(Signed::from_stored(record, stored::mac(&self.row_mac)))
     }
 }

@@ -7,9 +7,11 @@ use keyward_auth::{
 use keyward_core::{StoreError, Timestamp};
 use keyward_crypto::{Mac, PasswordHash, Signed};
 
+use crate::DieselTx;
 use crate::connection::{AnyConnection, each};
+use crate::first::{cut, first};
 use crate::schema::users;
-use crate::{DieselTx, stored};
+use crate::stored::{self, RowMac};
 
 impl Users for DieselTx {
     fn add_user(&mut self, user: &Signed<User>) -> Result<bool, StoreError> {
@@ -24,15 +26,7 @@ impl Users for DieselTx {
     }
 
     fn user(&mut self, id: UserId) -> Result<Option<Signed<User>>, StoreError> {
-        self.run(|connection| {
-            users::table
-                .find(id.to_string())
-                .select(UserRow::as_select())
-                .get_result(connection)
-                .optional()
-        })?
-        .map(Signed::try_from)
-        .transpose()
+        self.row(&id.to_string())?.map(Signed::try_from).transpose()
     }
 
     fn user_by_name(&mut self, username: &Username) -> Result<Option<Signed<User>>, StoreError> {
@@ -53,17 +47,14 @@ impl Users for DieselTx {
         limit: i64,
     ) -> Result<Vec<Signed<User>>, StoreError> {
         let after = after.map(|id| id.to_string()).unwrap_or_default();
-        self.run(|connection| {
-            users::table
+        let rows: Vec<UserRow> = self.run(|connection| {
+            each!(connection, inner => users::table
                 .filter(users::id.gt(after).and(NotDeleted))
-                .order(users::id)
-                .limit(limit)
+                .order(first(limit, users::id))
                 .select(UserRow::as_select())
-                .load(connection)
-        })?
-        .into_iter()
-        .map(Signed::try_from)
-        .collect()
+                .load(inner))
+        })?;
+        cut(rows, limit).into_iter().map(Signed::try_from).collect()
     }
 
     fn any_user(&mut self) -> Result<bool, StoreError> {
@@ -75,13 +66,13 @@ impl Users for DieselTx {
 
     fn replace_user(&mut self, old: &Mac, new: &Signed<User>) -> Result<UserReplaced, StoreError> {
         let id = new.unverified().id.to_string();
-        let Some(stored) = self.run(|connection| Deciding::of(&id, connection))? else {
+        let old = old.as_stored();
+        let Some(stored) = self.row(&id)?.filter(|row| row.row_mac == old) else {
             return Ok(UserReplaced::Stale);
         };
-        if stored.row_mac != old.as_stored() {
-            return Ok(UserReplaced::Stale);
-        }
-        let takes_admin = stored.is_active_admin() && !new.unverified().is_active_admin();
+        let stored: Signed<User> = stored.try_into()?;
+        let was_admin = stored.unverified().is_active_admin();
+        let takes_admin = was_admin && !new.unverified().is_active_admin();
         if takes_admin {
             self.run(lock_active_admins)?;
         }
@@ -89,11 +80,11 @@ impl Users for DieselTx {
         let written = self.run(|connection| {
             // In a savepoint, because PostgreSQL would give up the whole transaction when the
             // name is taken.
-            connection.transaction(|connection| row.write_over(&stored, takes_admin, connection))
+            connection.transaction(|connection| row.write_over(&old, takes_admin, connection))
         });
         match written {
             Ok(1) => Ok(UserReplaced::Done),
-            Ok(_) => self.why_not_replaced(&id, old),
+            Ok(_) => self.why_not_replaced(&id, &old),
             Err(error) if is_unique_violation(&error) => Ok(UserReplaced::NameTaken),
             Err(error) => Err(error),
         }
@@ -101,11 +92,20 @@ impl Users for DieselTx {
 }
 
 impl DieselTx {
-    fn why_not_replaced(&mut self, id: &str, old: &Mac) -> Result<UserReplaced, StoreError> {
-        let now = self.run(|connection| Deciding::of(id, connection))?;
-        Ok(match now {
-            Some(row) if row.row_mac == old.as_stored() => UserReplaced::LastAdmin,
+    fn why_not_replaced(&mut self, id: &str, old: &str) -> Result<UserReplaced, StoreError> {
+        Ok(match self.row(id)? {
+            Some(row) if row.row_mac == old => UserReplaced::LastAdmin,
             _ => UserReplaced::Stale,
+        })
+    }
+
+    fn row(&mut self, id: &str) -> Result<Option<UserRow>, StoreError> {
+        self.run(|connection| {
+            users::table
+                .find(id)
+                .select(UserRow::as_select())
+                .get_result(connection)
+                .optional()
         })
     }
 }
@@ -113,6 +113,9 @@ impl DieselTx {
 /// Makes other units of work that would take away an administrator wait, so that each sees what
 /// the one before it has done. Always in the order of ids, or two of them could wait for each
 /// other.
+///
+/// Not `FOR UPDATE`: that waits for every unit of work that has made a key for one of them, which
+/// may in turn wait for another one that is locked here already.
 ///
 /// On SQLite nobody else writes meanwhile.
 fn lock_active_admins(connection: &mut AnyConnection) -> QueryResult<()> {
@@ -126,7 +129,7 @@ fn lock_active_admins(connection: &mut AnyConnection) -> QueryResult<()> {
             .filter(users::status.eq(UserStatus::Active.as_str()))
             .order(users::id)
             .select(users::id)
-            .for_update()
+            .for_no_key_update()
             .load::<String>(inner)
             .map(drop),
     }
@@ -142,33 +145,6 @@ fn is_unique_violation(error: &StoreError) -> bool {
         source.downcast_ref::<Error>(),
         Some(Error::DatabaseError(DatabaseErrorKind::UniqueViolation, _))
     )
-}
-
-/// The columns by which [`Users::replace_user`] decides.
-#[derive(Queryable, Selectable)]
-#[diesel(table_name = users)]
-struct Deciding {
-    id: String,
-    kind: String,
-    role: String,
-    status: String,
-    row_mac: String,
-}
-
-impl Deciding {
-    fn of(id: &str, connection: &mut AnyConnection) -> QueryResult<Option<Self>> {
-        users::table
-            .find(id)
-            .select(Self::as_select())
-            .get_result(connection)
-            .optional()
-    }
-
-    fn is_active_admin(&self) -> bool {
-        self.role == Role::Admin.as_str()
-            && self.kind == UserKind::Human.as_str()
-            && self.status == UserStatus::Active.as_str()
-    }
 }
 
 #[derive(Insertable, AsChangeset)]
@@ -212,13 +188,11 @@ impl NewUser<'_> {
     /// Compare-and-set, and, where an administrator is taken away, only if another one remains.
     fn write_over(
         &self,
-        stored: &Deciding,
+        old: &str,
         takes_admin: bool,
         connection: &mut AnyConnection,
     ) -> QueryResult<usize> {
-        let unchanged = users::id
-            .eq(&stored.id)
-            .and(users::row_mac.eq(&stored.row_mac));
+        let unchanged = users::id.eq(&self.id).and(users::row_mac.eq(old));
         if !takes_admin {
             return diesel::update(users::table.filter(unchanged))
                 .set(self)
@@ -226,7 +200,7 @@ impl NewUser<'_> {
         }
         let others = diesel::alias!(users as others);
         let another_admin = others
-            .filter(others.field(users::id).ne(&stored.id))
+            .filter(others.field(users::id).ne(&self.id))
             .filter(others.field(users::role).eq(Role::Admin.as_str()))
             .filter(others.field(users::kind).eq(UserKind::Human.as_str()))
             .filter(others.field(users::status).eq(UserStatus::Active.as_str()))
@@ -258,13 +232,13 @@ impl TryFrom<UserRow> for Signed<User> {
     type Error = StoreError;
 
     fn try_from(row: UserRow) -> Result<Self, StoreError> {
-        let mac = stored::mac(&row.row_mac, "users.row_mac")?;
+        let mut mac = RowMac::of(&row.row_mac);
         let user = User {
             id: stored::id(&row.id, "users.id")?,
             username: Username::from_stored(row.username),
-            kind: stored::known(UserKind::parse(&row.kind), "users.kind")?,
-            role: stored::known(Role::parse(&row.role), "users.role")?,
-            status: stored::known(UserStatus::parse(&row.status), "users.status")?,
+            kind: mac.covers(UserKind::parse(&row.kind), UserKind::Agent),
+            role: mac.covers(Role::parse(&row.role), Role::Normal),
+            status: mac.covers(UserStatus::parse(&row.status), UserStatus::Disabled),
             password_hash: row.password_hash.map(PasswordHash::from_stored),
             first_name: PersonName::from_stored(row.first_name),
             last_name: PersonName::from_stored(row.last_name),
@@ -272,7 +246,7 @@ impl TryFrom<UserRow> for Signed<User> {
             mfa_since: row.mfa_since.map(Timestamp),
             version: row.version,
         };
-        Ok(Self::from_stored(user, mac))
+        Ok(mac.over(user))
     }
 }
 

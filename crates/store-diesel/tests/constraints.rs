@@ -19,13 +19,18 @@ on_both![
     a_name_belongs_to_one_user_until_it_is_deleted,
     rows_need_the_rows_that_they_refer_to,
     a_deleted_credential_takes_its_secrets_along,
+    there_is_one_row_of_a_key,
+    recovery_codes_of_one_person_are_many,
+    a_used_step_never_becomes_unused,
+    attempts_need_no_account,
+    a_secret_that_waits_has_an_end,
     audit_events_stay_as_they_are,
     the_audit_head_is_one_row,
 ];
 
 fn a_row_that_breaks_no_rule_is_taken(database: &TestDatabase) {
     let mut client = filled(database);
-    for (table, _) in ROWS {
+    for (table, ..) in ROWS {
         assert!(client.count(table) > 0, "{table}");
     }
 }
@@ -59,7 +64,9 @@ fn a_name_belongs_to_one_user_until_it_is_deleted(database: &TestDatabase) {
         client
             .run(&format!("UPDATE users SET status = '{status}'"))
             .unwrap();
-        let taken = client.run(&format!("INSERT INTO users VALUES {second}"));
+        let taken = client.run(&format!(
+            "INSERT INTO users ({USER_COLUMNS}) VALUES {second}"
+        ));
         assert_eq!(taken.is_ok(), is_free, "{status}");
     }
 }
@@ -72,6 +79,10 @@ fn rows_need_the_rows_that_they_refer_to(database: &TestDatabase) {
         ("idempotency_keys", "user_id"),
         ("credentials", "created_by"),
         ("credential_secrets", "credential_id"),
+        ("totp_secrets", "user_id"),
+        ("recovery_codes", "user_id"),
+        ("attempts", "account"),
+        ("login_tickets", "user_id"),
     ] {
         let moved = client.run(&format!("UPDATE {table} SET {column} = '{nobody}'"));
         assert!(moved.is_err(), "{table}.{column}");
@@ -83,6 +94,68 @@ fn a_deleted_credential_takes_its_secrets_along(database: &TestDatabase) {
     let mut client = filled(database);
     client.run("DELETE FROM credentials").unwrap();
     assert_eq!(client.count("credential_secrets"), 0);
+}
+
+fn there_is_one_row_of_a_key(database: &TestDatabase) {
+    let mut client = filled(database);
+    for (table, columns, row) in ROWS {
+        // The end of the chain is there from the start, and events have a rule of their own.
+        if *table == "audit_events" {
+            continue;
+        }
+        let again = client.run(&format!("INSERT INTO {table} ({columns}) VALUES {row}"));
+        assert!(again.is_err(), "{table}");
+        assert_eq!(client.count(table), 1, "{table}");
+    }
+}
+
+fn recovery_codes_of_one_person_are_many(database: &TestDatabase) {
+    let mut client = filled(database);
+    let other = MAC.replace('f', "e");
+    let more = format!("INSERT INTO recovery_codes (user_id, mac) VALUES ('{USER_ID}', '{other}')");
+    client.run(&more).unwrap();
+    assert!(client.run(&more).is_err());
+    assert_eq!(client.count("recovery_codes"), 2);
+}
+
+fn a_used_step_never_becomes_unused(database: &TestDatabase) {
+    let mut client = filled(database);
+    for step in [6, 6, 60_000_000] {
+        let set = format!("UPDATE attempts SET last_step = {step}, fails = 0");
+        client.run(&set).unwrap();
+    }
+    for step in ["59999999", "0", "-1", "last_step - 1"] {
+        let set = format!("UPDATE attempts SET fails = 9, last_step = {step}");
+        let error = client.run(&set).unwrap_err();
+        assert!(error.to_string().contains("never decreases"), "{error}");
+    }
+    let kept = "SELECT CAST(last_step + fails AS TEXT) AS value FROM attempts";
+    assert_eq!(client.value(kept), "60000000");
+}
+
+fn attempts_need_no_account(database: &TestDatabase) {
+    let mut client = filled(database);
+    client.run("UPDATE attempts SET account = NULL").unwrap();
+    assert_eq!(client.count("attempts"), 1);
+}
+
+fn a_secret_that_waits_has_an_end(database: &TestDatabase) {
+    let mut client = filled(database);
+    for (set, is_taken) in [
+        ("pending = NULL", false),
+        ("pending_expires_at = NULL", false),
+        ("pending = NULL, pending_expires_at = NULL", true),
+        ("pending_expires_at = 1", false),
+        ("pending = 'v1.0123456789abcdef.x'", false),
+        ("active = NULL", true),
+        (
+            "pending = 'v1.0123456789abcdef.x', pending_expires_at = 1",
+            true,
+        ),
+    ] {
+        let outcome = client.run(&format!("UPDATE totp_secrets SET {set}"));
+        assert_eq!(outcome.is_ok(), is_taken, "{set}");
+    }
 }
 
 fn audit_events_stay_as_they_are(database: &TestDatabase) {
@@ -122,9 +195,9 @@ fn the_audit_head_is_one_row(database: &TestDatabase) {
 fn filled(database: &TestDatabase) -> Client {
     let _ = database.store();
     let mut client = Client::of(database);
-    for (table, row) in ROWS {
+    for (table, columns, row) in ROWS {
         client
-            .run(&format!("INSERT INTO {table} VALUES {row}"))
+            .run(&format!("INSERT INTO {table} ({columns}) VALUES {row}"))
             .unwrap();
     }
     client
@@ -140,6 +213,10 @@ fn digest(table: &str) -> String {
         "audit_head" => "last_mac || mac",
         "credentials" => "id || name || credential_type || created_by || open_fields || row_mac",
         "credential_secrets" => "credential_id || field || sealed",
+        "totp_secrets" => "user_id || active || pending || pending_expires_at",
+        "recovery_codes" => "user_id || mac",
+        "attempts" => "subject || account || fails || window_count || last_step",
+        "login_tickets" => "id || ticket_mac || user_id || tries || row_mac",
         _ => "kid || sealed",
     };
     format!("SELECT {columns} AS value FROM {table}")
@@ -171,10 +248,16 @@ const EVENT: &str = concat!(
     "')"
 );
 
-const ROWS: &[(&str, &str)] = &[
-    ("users", USER),
+const USER_COLUMNS: &str = "id, username, kind, role, status, password_hash, first_name, \
+                            last_name, created_at, version, row_mac";
+
+/// A table, columns, and their values in a row that breaks no rule.
+const ROWS: &[(&str, &str, &str)] = &[
+    ("users", USER_COLUMNS, USER),
     (
         "api_keys",
+        "id, kind, user_id, name, scopes, created_at, expires_at, revoked_at, last_used_at, \
+         key_mac, row_mac",
         concat!(
             "('0123456789ABCxyz', 'user', '",
             user_id!(),
@@ -187,11 +270,19 @@ const ROWS: &[(&str, &str)] = &[
     ),
     (
         "idempotency_keys",
+        "user_id, key, fingerprint, answer, created_at",
         concat!("('", user_id!(), "', 'attempt', '", mac!(), "', '', 1)"),
     ),
-    ("audit_events", EVENT),
+    (
+        "audit_events",
+        "seq, at, actor_kind, actor_id, actor_key, request, action, subject_kind, subject_id, \
+         details, mac",
+        EVENT,
+    ),
     (
         "credentials",
+        "id, name, credential_type, created_by, open_fields, created_at, updated_at, version, \
+         row_mac",
         concat!(
             "('01920000-0000-7000-8000-c00000000001', 'OpenAI', 'llm', '",
             user_id!(),
@@ -202,11 +293,46 @@ const ROWS: &[(&str, &str)] = &[
     ),
     (
         "credential_secrets",
+        "credential_id, field, sealed, last4",
         "('01920000-0000-7000-8000-c00000000001', 'api_key', 'v1.0123456789abcdef.x', 'wxyz')",
     ),
     (
         "key_checks",
+        "kid, sealed, created_at",
         "('0123456789abcdef', 'v1.0123456789abcdef.x', 1)",
+    ),
+    (
+        "totp_secrets",
+        "user_id, active, pending, pending_expires_at",
+        concat!(
+            "('",
+            user_id!(),
+            "', 'v1.0123456789abcdef.x', 'v1.0123456789abcdef.y', 1)"
+        ),
+    ),
+    (
+        "recovery_codes",
+        "user_id, mac",
+        concat!("('", user_id!(), "', '", mac!(), "')"),
+    ),
+    (
+        "attempts",
+        "subject, account, fails, window_start, window_count, locked_until, disabled_at, \
+         last_step, touched_at",
+        concat!("('totp:x', '", user_id!(), "', 3, 1, 2, 0, NULL, 5, 1)"),
+    ),
+    (
+        "login_tickets",
+        "id, ticket_mac, user_id, expires_at, tries, row_mac",
+        concat!(
+            "('0123456789ABCxyz', '",
+            mac!(),
+            "', '",
+            user_id!(),
+            "', 1, 0, '",
+            mac!(),
+            "')"
+        ),
     ),
 ];
 
@@ -228,6 +354,7 @@ const VIOLATIONS: &[(&str, &str)] = &[
     ("users", "version = -1"),
     ("users", "row_mac = ''"),
     ("users", "row_mac = NULL"),
+    ("users", "mfa_since = 'always'"),
     ("api_keys", "id = '0123456789ABCxy'"),
     ("api_keys", "kind = 'root'"),
     ("api_keys", "user_id = NULL"),
@@ -239,6 +366,7 @@ const VIOLATIONS: &[(&str, &str)] = &[
     ("api_keys", "last_used_at = 'never'"),
     ("api_keys", "key_mac = 'x'"),
     ("api_keys", "row_mac = 'x'"),
+    ("api_keys", "fresh_until = 'always'"),
     ("idempotency_keys", "key = ''"),
     ("idempotency_keys", "fingerprint = ''"),
     ("idempotency_keys", "answer = NULL"),
@@ -268,6 +396,47 @@ const VIOLATIONS: &[(&str, &str)] = &[
     ("key_checks", "kid = 'short'"),
     ("key_checks", "sealed = 'plain'"),
     ("key_checks", "created_at = NULL"),
+    ("totp_secrets", "user_id = NULL"),
+    ("totp_secrets", "active = 'JBSWY3DPEHPK3PXP'"),
+    ("totp_secrets", "active = 'V1.0123456789abcdef.x'"),
+    ("totp_secrets", "active = ''"),
+    ("totp_secrets", "pending = 'plain'"),
+    ("totp_secrets", "pending = NULL"),
+    ("totp_secrets", "pending_expires_at = NULL"),
+    ("totp_secrets", "pending_expires_at = 'soon'"),
+    ("recovery_codes", "user_id = NULL"),
+    ("recovery_codes", "mac = NULL"),
+    ("recovery_codes", "mac = ''"),
+    ("recovery_codes", "mac = 'aaaq-eaye-auda-ocaj'"),
+    ("attempts", "subject = NULL"),
+    ("attempts", "subject = ''"),
+    ("attempts", "account = 'nobody'"),
+    ("attempts", "fails = NULL"),
+    ("attempts", "fails = -1"),
+    ("attempts", "window_start = NULL"),
+    ("attempts", "window_start = 'now'"),
+    ("attempts", "window_count = NULL"),
+    ("attempts", "window_count = -1"),
+    ("attempts", "locked_until = NULL"),
+    ("attempts", "locked_until = 'never'"),
+    ("attempts", "disabled_at = 'never'"),
+    ("attempts", "last_step = NULL"),
+    ("attempts", "last_step = 4"),
+    ("attempts", "last_step = -1"),
+    ("attempts", "touched_at = NULL"),
+    ("attempts", "touched_at = 'now'"),
+    ("login_tickets", "id = NULL"),
+    ("login_tickets", "id = '0123456789ABCxy'"),
+    ("login_tickets", "id = '0123456789ABCxyz0'"),
+    ("login_tickets", "ticket_mac = NULL"),
+    ("login_tickets", "ticket_mac = 'x'"),
+    ("login_tickets", "user_id = NULL"),
+    ("login_tickets", "expires_at = NULL"),
+    ("login_tickets", "expires_at = 'soon'"),
+    ("login_tickets", "tries = NULL"),
+    ("login_tickets", "tries = -1"),
+    ("login_tickets", "row_mac = NULL"),
+    ("login_tickets", "row_mac = 'x'"),
 ];
 
 const GREATEST_LENGTHS: &[(&str, &str, usize)] = &[
@@ -280,4 +449,5 @@ const GREATEST_LENGTHS: &[(&str, &str, usize)] = &[
     ("idempotency_keys", "key", 255),
     ("credentials", "name", 255),
     ("credential_secrets", "field", 255),
+    ("attempts", "subject", 255),
 ];

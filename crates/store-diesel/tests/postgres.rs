@@ -9,15 +9,16 @@
 
 mod support;
 
+use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
 
-use keyward_auth::{ApiKeys as _, Users as _};
+use keyward_auth::{ApiKeys as _, Role, User, UserReplaced, Users as _};
 use keyward_core::{Store as _, StoreError, Timestamp};
-use keyward_crypto::{EncryptedString, KeyId};
+use keyward_crypto::{EncryptedString, KeyId, Signed};
 use keyward_store_diesel::testing::TestDatabase;
 use keyward_store_diesel::{ConnectError, DatabaseUrl, DieselStore, KeyChecks as _, Options};
-use support::{Client, NOW, added, api_key, changed, sign, user, write};
+use support::{Client, NOW, added, admin, api_key, changed, sign, user, write};
 
 #[test]
 fn a_wrong_address_is_said_at_once() {
@@ -205,6 +206,60 @@ fn a_deadlock_is_unavailable_and_not_a_failure() {
         1,
         "{results:?}"
     );
+}
+
+#[test]
+fn making_keys_for_administrators_and_taking_their_role_never_wait_for_each_other() {
+    let Some(database) = TestDatabase::postgres() else {
+        return;
+    };
+    let store = database.store();
+    let mut admins: Vec<_> = (0..3).map(|_| added(&store, admin())).collect();
+    admins.sort_by_key(|admin| admin.unverified().id);
+    let ids: Vec<_> = admins.iter().map(|admin| admin.unverified().id).collect();
+    let ended = std::sync::atomic::AtomicBool::new(false);
+    let ended = &ended;
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            let (store, ids) = (&store, &ids);
+            scope.spawn(move || {
+                while !ended.load(Ordering::Relaxed) {
+                    // Against the order in which administrators are locked.
+                    let made = store.write(|tx| {
+                        for owner in ids.iter().rev() {
+                            tx.add_api_key(&sign(api_key(*owner)))?;
+                            thread::sleep(Duration::from_millis(1));
+                        }
+                        Ok::<_, StoreError>(())
+                    });
+                    made.unwrap();
+                }
+            });
+        }
+        let changing: Vec<_> = (admins[..2].iter())
+            .map(|admin| scope.spawn(|| take_and_give_back(&store, admin, 40)))
+            .collect();
+        let results: Vec<_> = changing.into_iter().map(|thread| thread.join()).collect();
+        ended.store(true, Ordering::Relaxed);
+        for result in results {
+            result.unwrap().unwrap();
+        }
+    });
+}
+
+fn take_and_give_back(
+    store: &DieselStore,
+    admin: &Signed<User>,
+    times: usize,
+) -> Result<(), StoreError> {
+    let mut row = admin.clone();
+    for role in [Role::Normal, Role::Admin].into_iter().cycle().take(times) {
+        let new = changed(&row, |user| user.role = role);
+        let outcome = store.write(|tx| tx.replace_user(row.mac(), &new))?;
+        assert_eq!(outcome, UserReplaced::Done);
+        row = new;
+    }
+    Ok(())
 }
 
 #[test]

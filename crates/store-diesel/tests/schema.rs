@@ -28,18 +28,18 @@ on_both![
     a_store_works_once_its_database_is_migrated,
 ];
 
+const MIGRATIONS: [&str; 5] = [
+    "0001_auth",
+    "0002_audit",
+    "0003_credentials",
+    "0004_encryption",
+    "0005_people",
+];
+
 fn migrating_reports_what_it_did(database: &TestDatabase) {
     let store = connect(database);
     let pending = store.pending_migrations().unwrap();
-    assert_eq!(
-        pending,
-        [
-            "0001_auth",
-            "0002_audit",
-            "0003_credentials",
-            "0004_encryption"
-        ]
-    );
+    assert_eq!(pending, MIGRATIONS);
     assert_eq!(store.migrate().unwrap().applied, pending);
     assert_eq!(store.pending_migrations().unwrap(), [""; 0]);
     assert_eq!(store.migrate().unwrap().applied, [""; 0]);
@@ -66,7 +66,7 @@ fn every_migration_can_be_undone_and_done_again(database: &TestDatabase) {
     revert(&mut client);
     assert_eq!(client.values(&schema(&client)), [None; 0]);
 
-    assert_eq!(connect(database).migrate().unwrap().applied.len(), 4);
+    assert_eq!(connect(database).migrate().unwrap().applied, MIGRATIONS);
     assert_eq!(client.values(&schema(&client)), before);
     added(&store, user());
 }
@@ -77,7 +77,8 @@ fn a_newer_schema_is_refused_and_left_alone(database: &TestDatabase) {
     let mut client = Client::of(database);
     client
         .run(
-            "DELETE FROM __diesel_schema_migrations WHERE version = '0004'; DROP TABLE key_checks; \
+            "DELETE FROM __diesel_schema_migrations WHERE version = '0005'; \
+             DROP TABLE login_tickets; \
              INSERT INTO __diesel_schema_migrations (version) VALUES ('0999')",
         )
         .unwrap();
@@ -91,7 +92,7 @@ fn a_newer_schema_is_refused_and_left_alone(database: &TestDatabase) {
         "{error}"
     );
     assert_eq!(client.values(&schema(&client)), before);
-    assert_eq!(client.count("__diesel_schema_migrations"), 4);
+    assert_eq!(client.count("__diesel_schema_migrations"), 5);
 }
 
 fn a_failed_migration_leaves_nothing(database: &TestDatabase) {
@@ -109,7 +110,7 @@ fn a_failed_migration_leaves_nothing(database: &TestDatabase) {
         [Some("credentials".to_owned())]
     );
     client.run("DROP TABLE credentials").unwrap();
-    assert_eq!(store.migrate().unwrap().applied.len(), 4);
+    assert_eq!(store.migrate().unwrap().applied, MIGRATIONS);
 }
 
 fn nodes_that_start_together_migrate_once(database: &TestDatabase) {
@@ -119,7 +120,7 @@ fn nodes_that_start_together_migrate_once(database: &TestDatabase) {
             .collect();
         nodes.into_iter().map(|node| node.join().unwrap()).sum()
     });
-    assert_eq!(applied, 4);
+    assert_eq!(applied, MIGRATIONS.len());
 }
 
 fn a_store_works_once_its_database_is_migrated(database: &TestDatabase) {

@@ -12,6 +12,7 @@ mod support;
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use diesel::connection::SimpleConnection as _;
@@ -176,6 +177,32 @@ fn two_stores_on_one_file_wait_for_each_other() {
     work_in_threads(&[database.store(), connect(&database)]);
 }
 
+#[test]
+fn a_file_that_others_open_and_close_can_be_inspected_all_the_while() {
+    let database = TestDatabase::sqlite();
+    connect(&database).migrate().unwrap();
+    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                let mut other = Client::of(&database);
+                // Within one process SQLite refuses this while an inspection is going on.
+                let _ = other.run("UPDATE audit_head SET seq = seq");
+            }
+        });
+        let inspections: Vec<_> = (0..300)
+            .map(|_| {
+                let store = DieselStore::connect(&database.database_url(), Options::default())?;
+                store.key_checks_before_migration()
+            })
+            .collect();
+        done.store(true, Ordering::Relaxed);
+        for found in inspections {
+            assert_eq!(found.unwrap(), []);
+        }
+    });
+}
+
 /// Eight threads that read and write one row each, spread over the stores.
 fn work_in_threads(stores: &[DieselStore]) {
     thread::scope(|scope| {
@@ -267,7 +294,7 @@ fn key_checks_of_a_database_without_their_table_are_none() {
     let before = files(&database);
     let store = connect(&database);
     assert_eq!(store.key_checks_before_migration().unwrap(), []);
-    assert_eq!(store.pending_migrations().unwrap().len(), 4);
+    assert_eq!(store.pending_migrations().unwrap().len(), 5);
     assert!(files(&database) == before, "a file has changed");
 }
 

@@ -46,10 +46,26 @@ enum Fault {
     ForgetsTooMuch,
     /// Writes the time of last use, whatever there is.
     LastUseGoesBack,
+    /// Every attempt begins a new row of counts.
+    NewBudgetEachTime,
+    /// The last used step is not compared.
+    AcceptsUsedSteps,
+    /// Lifting the limits of one account lifts those of all.
+    LiftsForEverybody,
+    /// Counts of factors are dropped like those of passwords.
+    ForgetsFactors,
+    /// Recovery codes stay when they are used.
+    KeepsUsedCodes,
+    /// The tries of a ticket are not limited.
+    UncountedTries,
     /// Deleting a credential leaves its secret fields.
     OrphanedSecrets,
     /// The limit of a list counts rows of a join, not credentials.
     LimitCountsSecrets,
+    /// One MAC that cannot be read makes an error of a list.
+    UnreadableIsAnError,
+    /// A store that takes changes says that it does not.
+    SaysItIsIll,
 }
 
 struct BrokenStore {
@@ -120,7 +136,8 @@ impl Store for BrokenStore {
             Fault::ReadThenWrite | Fault::WriteSkew => {
                 let mut broken = self.inner.write(|tx| Ok::<_, StoreError>(self.tx(tx)))?;
                 let value = work(&mut broken)?;
-                thread::sleep(Duration::from_millis(2));
+                // Long enough for the others to begin, also on a busy machine.
+                thread::sleep(Duration::from_millis(20));
                 self.commit(broken)?;
                 Ok(value)
             }
@@ -131,6 +148,25 @@ impl Store for BrokenStore {
                 Ok(value)
             }),
         }
+    }
+
+    fn health(&self) -> Result<(), StoreError> {
+        if self.fault == Fault::SaysItIsIll {
+            return Err(StoreError::Unavailable("a standby".into()));
+        }
+        self.inner.health()
+    }
+}
+
+impl BrokenTx {
+    fn refuse_unreadable<'a>(
+        &self,
+        mut macs: impl Iterator<Item = &'a Mac>,
+    ) -> Result<(), StoreError> {
+        if self.fault == Fault::UnreadableIsAnError && macs.any(Mac::is_unreadable) {
+            return Err(StoreError::corrupt("row_mac", "not a MAC"));
+        }
+        Ok(())
     }
 }
 
@@ -153,7 +189,9 @@ impl Users for BrokenTx {
         after: Option<UserId>,
         limit: i64,
     ) -> Result<Vec<Signed<User>>, StoreError> {
-        self.inner.users_after(after, limit)
+        let found = self.inner.users_after(after, limit)?;
+        self.refuse_unreadable(found.iter().map(Signed::mac))?;
+        Ok(found)
     }
 
     fn any_user(&mut self) -> Result<bool, StoreError> {
@@ -198,7 +236,9 @@ impl ApiKeys for BrokenTx {
         after: Option<KeyCursor>,
         limit: i64,
     ) -> Result<Vec<ListedKey>, StoreError> {
-        self.inner.api_keys_of(user, after, limit)
+        let found = self.inner.api_keys_of(user, after, limit)?;
+        self.refuse_unreadable(found.iter().map(|listed| listed.key.mac()))?;
+        Ok(found)
     }
 
     fn live_sessions(
@@ -328,6 +368,7 @@ impl Credentials for BrokenTx {
         limit: i64,
     ) -> Result<Vec<StoredCredential>, StoreError> {
         let mut found = self.inner.credentials_after(after, created_by, limit)?;
+        self.refuse_unreadable(found.iter().map(|one| one.credential.mac()))?;
         if self.fault == Fault::LimitCountsSecrets {
             let mut rows = 0;
             found.retain(|one| {
@@ -407,6 +448,13 @@ fn a_write_that_is_kept_in_spite_of_an_error_is_found() {
 fn a_write_that_is_kept_in_spite_of_a_panic_is_found() {
     assert_found(Fault::NoRollback, "before it panicked", |store| {
         units_of_work::a_panic_leaves_nothing_and_the_store_goes_on(store);
+    });
+}
+
+#[test]
+fn a_health_that_does_not_fit_what_the_store_does_is_found() {
+    assert_found(Fault::SaysItIsIll, "failed where it should work", |store| {
+        units_of_work::a_store_that_works_says_so(store);
     });
 }
 
@@ -547,6 +595,22 @@ fn secrets_that_outlive_their_credential_are_found() {
             credentials::a_deleted_credential_takes_its_secrets_along(store, user);
         },
     );
+}
+
+#[test]
+fn a_list_that_one_broken_row_makes_an_error_is_found() {
+    let promise = "stored row_mac is invalid";
+    assert_found(Fault::UnreadableIsAnError, promise, |store| {
+        users::a_row_without_a_readable_mac_is_listed(store);
+    });
+    assert_found(Fault::UnreadableIsAnError, promise, |store| {
+        let user = rows::added_user(store);
+        api_keys::a_row_without_a_readable_mac_is_listed(store, user);
+    });
+    assert_found(Fault::UnreadableIsAnError, promise, |store| {
+        let user = rows::added_user(store);
+        credentials::a_row_without_a_readable_mac_is_listed_and_deleted(store, user);
+    });
 }
 
 #[test]

@@ -10,6 +10,7 @@ pub(crate) mod api_keys;
 pub(crate) mod audit;
 pub(crate) mod credentials;
 pub(crate) mod idempotency;
+pub(crate) mod people;
 pub(crate) mod rows;
 mod run;
 pub(crate) mod units_of_work;
@@ -26,6 +27,7 @@ pub use api_keys::api_keys;
 pub use audit::{audit, audit_with};
 pub use credentials::{credentials, credentials_of};
 pub use idempotency::{idempotency, idempotency_of};
+pub use people::people;
 pub use units_of_work::units_of_work;
 pub use users::users;
 
@@ -47,6 +49,7 @@ pub fn contract<S: Store<Tx: AuthTx + Credentials>>(store: S) {
     let owner = rows::added_user(&*store);
     api_keys(&*store, owner);
     api_keys::and_their_owners(&*store);
+    people(&*store);
     idempotency(&*store);
     credentials(&*store);
     let report = run::works(VerifyAudit::new(store, rows::macs()).verify(None));
@@ -73,6 +76,11 @@ pub fn races<S: Store<Tx: AuthTx + Credentials>>(store: Arc<S>) {
     users::of_racing_changes_one_is_written(store);
     users::of_two_racing_admins_one_stays(store);
     api_keys::of_racing_changes_one_is_written(store, owner);
+    people::of_racing_attempts_as_many_are_reserved_as_allowed(store, owner);
+    people::of_racing_successes_with_one_step_one_is_written(store, owner);
+    people::of_racing_uses_of_a_recovery_code_one_succeeds(store, owner);
+    people::of_racing_tries_of_a_ticket_as_many_succeed_as_allowed(store, owner);
+    people::of_racing_uses_of_a_ticket_one_succeeds(store, owner);
     idempotency::of_racing_claims_one_is_kept(store, owner);
     idempotency::a_claim_that_is_undone_goes_to_another(store, owner);
     credentials::of_racing_changes_one_is_written(store, owner);

@@ -23,6 +23,6 @@ mod memory;
 
 pub use contract::{
     api_keys, audit, audit_with, contract, credentials, credentials_of, idempotency,
-    idempotency_of, races, units_of_work, users,
+    idempotency_of, people, races, units_of_work, users,
 };
 pub use memory::{MemoryStore, MemoryTx, Tampering};

@@ -71,6 +71,10 @@ impl Store for MemoryStore {
         *lock(&self.committed) = tx.tables;
         Ok(value)
     }
+
+    fn health(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
 }
 
 /// One open unit of work on a [`MemoryStore`].

@@ -15,8 +15,9 @@ use std::sync::Arc;
 use keyward_audit::AuditLog;
 use keyward_auth::needs::{CredentialsAccess, CredentialsWrite, Read};
 use keyward_auth::{
-    ApiKeyRecord, ApiKeys as _, Authenticate, KeyName, LastUsed, Permit, PersonName, Principal,
-    RequiredScope, Role, Scopes, User, UserKind, UserStatus, Username, Users as _,
+    ApiKeyRecord, ApiKeys as _, Authenticate, Environment, Hashing, KeyName, LastUsed, Permit,
+    PersonName, Principal, RequiredScope, Role, Scopes, User, UserKind, UserStatus, Username,
+    Users as _,
 };
 use keyward_core::{Id, ManualClock, Store as _, Timestamp};
 use keyward_credentials::{
@@ -24,7 +25,9 @@ use keyward_credentials::{
     CredentialType, CredentialView, Credentials as _, FieldPath, FieldView, ManageCredentials,
     Mask, NewCredential, OpenFields, SecretField, StoredCredential,
 };
-use keyward_crypto::{ApiKey, ApiKeyKind, EncryptedString, FieldKey, KeyRing, MacRing, Signed};
+use keyward_crypto::{
+    ApiKey, ApiKeyKind, EncryptedString, FieldKey, KeyRing, MacRing, Passwords, Signed,
+};
 use keyward_store_testing::MemoryStore;
 
 #[test]
@@ -210,8 +213,11 @@ fn without_the_right_keys_nothing_opens_and_everything_is_listed() {
         keys: KeyRing::new(vec![FieldKey::generate()]).unwrap(),
         ..world.clone()
     };
+    let macs = MacRing::parse(MacRing::generate_secret().expose()).unwrap();
     let other_secret_key = World {
-        macs: MacRing::parse(MacRing::generate_secret().expose()).unwrap(),
+        // Somebody whose own rows are signed with the other key.
+        principal: principal(&world.store, &macs, &world.clock, "grace"),
+        macs,
         ..world.clone()
     };
     for world in [other_field_key, other_secret_key] {
@@ -287,24 +293,22 @@ impl World {
     }
 
     fn manage(&self) -> ManageCredentials<Arc<MemoryStore>> {
-        ManageCredentials::new(
-            Arc::clone(&self.store),
-            self.keys.clone(),
-            self.macs.clone(),
-            self.audit(),
-            self.clock.clone(),
-            CredentialScope::Global,
-        )
+        ManageCredentials::new(&self.environment(), CredentialScope::Global)
     }
 
     fn access(&self) -> AccessCredential<Arc<MemoryStore>> {
-        AccessCredential::new(
-            Arc::clone(&self.store),
-            self.keys.clone(),
-            self.macs.clone(),
-            self.audit(),
-            CredentialScope::Global,
-        )
+        AccessCredential::new(&self.environment(), CredentialScope::Global)
+    }
+
+    fn environment(&self) -> Environment<Arc<MemoryStore>> {
+        Environment {
+            store: Arc::clone(&self.store),
+            fields: self.keys.clone(),
+            macs: self.macs.clone(),
+            hashing: Hashing::new(Passwords::danger_fast()),
+            audit: self.audit(),
+            clock: self.clock.clone(),
+        }
     }
 
     fn audit(&self) -> AuditLog {

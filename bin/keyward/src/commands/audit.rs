@@ -17,7 +17,7 @@ pub(crate) fn audit_verify(
         .map(str::parse::<Anchor>)
         .transpose()
         .map_err(Failure::configuration)?;
-    let found = Installation::open(settings)?
+    let found = Installation::open_to_read(settings)?
         .verify_audit()
         .verify(anchor.as_ref())
         .map_err(|error| broken(&error))?;
@@ -31,7 +31,7 @@ pub(crate) fn audit_verify(
 
 /// `keyward audit anchor`: prints the end of the chain.
 pub(crate) fn audit_anchor(settings: &Settings, output: Output) -> Result<Exit, Failure> {
-    let anchor = Installation::open(settings)?
+    let anchor = Installation::open_to_read(settings)?
         .verify_audit()
         .anchor()
         .map_err(|error| broken(&error))?

@@ -1,11 +1,10 @@
-use std::io::Read as _;
-
 use keyward_auth::{SetupError, Username};
-use keyward_crypto::{MacRing, Password, SecretText};
+use keyward_crypto::{Password, SecretText};
 use serde_json::json;
 use zeroize::Zeroizing;
 
 use crate::cli::{InitArgs, Output};
+use crate::commands::password;
 use crate::exit::{Exit, Failure};
 use crate::settings::Settings;
 use crate::terminal;
@@ -17,9 +16,12 @@ pub(crate) fn init(settings: &Settings, args: &InitArgs, output: Output) -> Resu
     let username = Username::parse(&args.username)
         .map_err(|error| Failure::configuration(format!("--username: {error}")))?;
     let (password, generated) = if args.password_stdin {
-        (from_stdin()?, None)
+        (
+            password::from_stdin().map_err(Failure::configuration)?,
+            None,
+        )
     } else {
-        let (password, shown) = generate()?;
+        let (password, shown) = password::generate()?;
         (password, Some(shown))
     };
     let installation = Installation::open(settings)?;
@@ -35,7 +37,7 @@ pub(crate) fn init(settings: &Settings, args: &InitArgs, output: Output) -> Resu
         password: generated.as_ref(),
         key: &key,
     };
-    terminal::print(&shown.text(output))?;
+    shown.print(output, &installation)?;
     Ok(Exit::Done)
 }
 
@@ -49,7 +51,7 @@ pub(crate) fn first_start(installation: &Installation) -> Result<(), Failure> {
         return Ok(());
     }
     let username = Username::parse("admin").map_err(Failure::configuration)?;
-    let (password, generated) = generate()?;
+    let (password, generated) = password::generate()?;
     // Of several processes that start at once, one makes the administrator.
     if let Some(key) = make(installation, &username, &password)? {
         let shown = Shown {
@@ -57,7 +59,7 @@ pub(crate) fn first_start(installation: &Installation) -> Result<(), Failure> {
             password: Some(&generated),
             key: &key,
         };
-        terminal::print(&shown.text(Output::Text))?;
+        shown.print(Output::Text, installation)?;
     }
     Ok(())
 }
@@ -74,25 +76,6 @@ fn make(
     }
 }
 
-fn from_stdin() -> Result<Password, Failure> {
-    let mut text = Zeroizing::new(String::with_capacity(2_048));
-    std::io::stdin()
-        .take(2_048)
-        .read_to_string(&mut text)
-        .map_err(|_| Failure::configuration("the password on standard input is not UTF-8 text"))?;
-    let line = text.trim_end_matches(['\r', '\n']);
-    Password::new_secret(SecretText::from(line))
-        .map_err(|error| Failure::configuration(format!("the password on standard input: {error}")))
-}
-
-/// A password of 256 random bits, with its text for showing it.
-fn generate() -> Result<(Password, SecretText), Failure> {
-    let shown = MacRing::generate_secret();
-    let password =
-        Password::new_secret(SecretText::from(shown.expose())).map_err(Failure::configuration)?;
-    Ok((password, shown))
-}
-
 struct Shown<'a> {
     username: &'a Username,
     password: Option<&'a SecretText>,
@@ -100,6 +83,17 @@ struct Shown<'a> {
 }
 
 impl Shown<'_> {
+    fn print(&self, output: Output, installation: &Installation) -> Result<(), Failure> {
+        let then = format!(
+            "The administrator {} exists now, but nobody has its API key, and there is no command \
+             yet that makes another. Nothing else is stored in {}: remove that database and do \
+             this again",
+            self.username.as_str(),
+            installation.store.url().label()
+        );
+        terminal::print_once(&self.text(output), &then)
+    }
+
     fn text(&self, output: Output) -> Zeroizing<String> {
         let (username, key) = (self.username.as_str(), self.key.expose());
         let password = self.password.map(SecretText::expose);

@@ -7,13 +7,13 @@ use std::time::Duration;
 use actix_web::middleware::{Condition, from_fn};
 use actix_web::{App, HttpServer};
 use keyward_auth::{Housekeeping, LastUsed};
-use keyward_http::{Api, TrustedProxies, edge};
+use keyward_http::{Api, TrustedProxies, edge, trusted_peers};
 use keyward_store_diesel::DieselStore;
 
 use crate::commands::init;
 use crate::doctor;
 use crate::exit::{Exit, Failure};
-use crate::settings::{Cors, Mode, Settings};
+use crate::settings::{Mode, Settings};
 use crate::wiring::Installation;
 
 /// `keyward serve`: migrates, checks, listens, until it is told to stop (SIGTERM or SIGINT); then
@@ -32,31 +32,44 @@ pub(crate) fn serve(settings: &Settings) -> Result<Exit, Failure> {
     })?;
     let address = listener.local_addr().map_err(Failure::unavailable)?;
     let last_used = Arc::new(LastUsed::default());
-    let proxies: TrustedProxies = settings.trusted_proxies.iter().copied().collect();
-    let api = Api::new(installation.services(Arc::clone(&last_used))).trusting(proxies);
+    let services = installation.services(Arc::clone(&last_used));
+    let api = Api::new(services).trusting(proxies(settings));
     let flusher = Flusher::start(
         last_used,
         installation.store.clone(),
         installation.housekeeping(),
     );
-    tracing::info!(%address, mode = %settings.mode, "serving");
+    let database = installation.store.url().label();
+    tracing::info!(%address, %database, mode = %settings.mode, "serving");
     eprintln!("keyward: serving on http://{address} (API documentation at http://{address}/docs/)");
-    let outcome = run(api, listener, &settings.cors);
+    let outcome = run(api, listener, settings);
     flusher.stop();
     outcome.map_err(|error| Failure::unavailable(format!("the server stopped: {error}")))?;
     tracing::info!("stopped");
     Ok(Exit::Done)
 }
 
-fn run(api: Api<DieselStore>, listener: TcpListener, cors: &Cors) -> std::io::Result<()> {
-    let (allow_all, origins) = (cors.is_open(), cors.origins.clone());
+fn proxies(settings: &Settings) -> TrustedProxies {
+    settings.trusted_proxies.iter().copied().collect()
+}
+
+fn run(api: Api<DieselStore>, listener: TcpListener, settings: &Settings) -> std::io::Result<()> {
+    let (allow_all, origins) = (settings.cors.is_open(), settings.cors.origins.clone());
+    let (proxies, only_proxies) = (Arc::new(proxies(settings)), settings.takes_only_proxies());
     actix_web::rt::System::new().block_on(async move {
         HttpServer::new(move || {
             let restricts = allow_all || !origins.is_empty();
+            let proxies = Arc::clone(&proxies);
             App::new()
                 .wrap(Condition::new(
                     restricts,
                     other_origins(allow_all, &origins),
+                ))
+                .wrap(Condition::new(
+                    only_proxies,
+                    from_fn(move |request, next| {
+                        trusted_peers(Arc::clone(&proxies), request, next)
+                    }),
                 ))
                 .wrap(from_fn(edge))
                 .configure(|config| api.mount(config))
@@ -136,7 +149,7 @@ impl Flusher {
 /// In flushes: ten minutes.
 const SWEEP_EVERY: u32 = 40;
 const FLUSH_EVERY: Duration = Duration::from_secs(15);
-/// For the head of a request; the body has a deadline of its own.
+/// For the head of the first request of a connection; every body has a deadline of its own.
 const HEAD_DEADLINE: Duration = Duration::from_secs(5);
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
 /// For each worker; more wait in the backlog of the listener.

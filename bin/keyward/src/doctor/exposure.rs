@@ -56,14 +56,21 @@ fn https(settings: &Settings) -> Check {
     if bind.ip().to_canonical().is_loopback() {
         return HTTPS.pass(format_args!("{bind} can be reached from this machine only"));
     }
-    if !settings.trusted_proxies.is_empty() {
+    if settings.takes_only_proxies() {
         return HTTPS.pass(format_args!(
-            "{bind} is behind the proxies that TRUSTED_PROXIES names"
+            "{bind} turns away all peers but this machine and TRUSTED_PROXIES ({}); whether those \
+             terminate TLS, and who else has their addresses, cannot be seen from here",
+            names(&settings.trusted_proxies)
         ));
     }
     let evidence = format!("{bind} can be reached from the network without TLS");
-    let fix = "put a proxy with TLS before it and name that in TRUSTED_PROXIES, \
-               or set BIND to 127.0.0.1:8080";
+    let fix = if settings.trusted_proxies.is_empty() {
+        "put a proxy with TLS before it and name that in TRUSTED_PROXIES, \
+         or set BIND to 127.0.0.1:8080"
+    } else {
+        "set KEYWARD_ENV to production, where all peers but TRUSTED_PROXIES are turned away, \
+         or set BIND to 127.0.0.1:8080"
+    };
     match settings.mode {
         Mode::Development => HTTPS.warn(evidence, fix),
         Mode::Production => HTTPS.fail(evidence, fix),

@@ -27,6 +27,12 @@ pub(crate) enum KeyError {
         key: PathBuf,
         database: PathBuf,
     },
+    #[error(
+        "{name} is not set, {} does not exist, and this command generates no key; set the key \
+         that the database was written under",
+        key.display()
+    )]
+    Absent { name: Name, key: PathBuf },
     #[error(transparent)]
     Unreadable(#[from] SettingsError),
     #[error("{name} cannot be taken from the data directory: {source}")]

@@ -75,6 +75,21 @@ fn failures_end_with_2_and_have_evidence_and_a_fix() {
 }
 
 #[test]
+fn trusted_proxies_make_up_for_missing_tls_in_production_only() {
+    let sandbox = sound()
+        .set("BIND", "0.0.0.0:80")
+        .set("TRUSTED_PROXIES", "192.0.2.0/24");
+    let (code, report) = json(&sandbox, "json");
+    assert_eq!(code, sound_exit(), "{report:#}");
+    let evidence = report.to_string();
+    assert!(evidence.contains("turns away all peers but this machine and TRUSTED_PROXIES"));
+
+    let (_, report) = json(&sandbox.set("KEYWARD_ENV", "development"), "json");
+    assert_eq!(outcome(&report, "service.https"), "warn");
+    assert!(report.to_string().contains("set KEYWARD_ENV to production"));
+}
+
+#[test]
 fn a_key_file_that_others_can_read_is_found() {
     let sandbox = sound();
     let key = sandbox.write("s.key", sandbox.value("SECRET_KEY"), 0o640);

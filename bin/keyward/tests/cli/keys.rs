@@ -84,17 +84,14 @@ fn the_first_start_in_development_makes_private_keys_and_says_so() {
 
 #[test]
 fn processes_that_start_at_once_end_with_one_set_of_keys() {
-    for _ in 0..5 {
+    for _ in 0..30 {
         let sandbox = Sandbox::new();
         let starting: Vec<_> = (0..2).map(|_| sandbox.spawn(&["migrate"])).collect();
         let ran: Vec<_> = starting
             .into_iter()
             .map(crate::sandbox::Running::wait)
             .collect();
-        // 78 would be a key that does not fit the database. That two first migrations at once may
-        // be told to try again is a matter of the store, not of the keys.
-        assert!(ran.iter().any(|ran| ran.code == 0), "{ran:?}");
-        assert!(ran.iter().all(|ran| ran.code != 78), "{ran:?}");
+        assert!(ran.iter().all(|ran| ran.code == 0), "{ran:?}");
         for name in ["field-encryption.key", "secret.key"] {
             let announced = ran
                 .iter()

@@ -4,11 +4,16 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
+    clippy::indexing_slicing,
     reason = "clippy knows test functions, but not what they share"
 )]
+
+#[path = "../running/mod.rs"]
+mod running;
 
 mod doctor;
 mod keys;
 mod refusals;
 mod sandbox;
 mod shell;
+mod user;

@@ -108,6 +108,77 @@ fn an_anchor_is_accepted_by_the_log_it_was_taken_from() {
 }
 
 #[test]
+fn reading_the_audit_log_changes_nothing() {
+    let home = Home::new();
+    home.run(&["init", "--username", "root"]);
+    let mut files = home.database_bytes();
+    let database = files.remove("keyward.db").unwrap();
+    assert_eq!(files.len(), 0, "the database is closed");
+    for command in AUDIT {
+        assert_eq!(home.run(command).code, 0);
+        let files = home.database_bytes();
+        assert!(files["keyward.db"] == database, "{command:?}");
+        // SQLite's readers leave their shared memory and an empty log behind.
+        let log = files.get("keyward.db-wal");
+        assert!(log.is_none_or(Vec::is_empty), "{command:?}");
+    }
+    let Some(home) = Home::on_postgres() else {
+        return;
+    };
+    home.run(&["init", "--username", "root"]);
+    let tables = home.sql().checksums();
+    for command in AUDIT {
+        assert_eq!(home.run(command).code, 0);
+        assert_eq!(tables, home.sql().checksums(), "{command:?}");
+    }
+}
+
+#[test]
+fn reading_the_audit_log_does_not_migrate() {
+    for home in [Some(Home::new()), Home::on_postgres()]
+        .into_iter()
+        .flatten()
+    {
+        home.run(&["migrate"]);
+        let applied = || {
+            home.sql()
+                .value("SELECT CAST(count(*) AS TEXT) AS value FROM __diesel_schema_migrations")
+        };
+        home.sql().run(
+            "DELETE FROM __diesel_schema_migrations WHERE version = \
+             (SELECT max(version) FROM __diesel_schema_migrations)",
+        );
+        let before = applied();
+        for command in AUDIT {
+            let refused = home.run(command);
+            assert_eq!(refused.code, 78, "{refused:?}");
+            for words in ["not applied yet: 0", "run `keyward migrate`"] {
+                assert!(refused.stderr.contains(words), "{words} in {refused:?}");
+            }
+            assert_eq!(applied(), before);
+        }
+    }
+}
+
+#[test]
+fn reading_the_audit_log_creates_no_database_and_no_key() {
+    let homes = [
+        (Home::new(), "no key"),
+        (Home::new().with_keys(), "migrate"),
+    ];
+    for (home, said) in homes {
+        for command in AUDIT {
+            let refused = home.run(command);
+            assert_eq!(refused.code, 78, "{refused:?}");
+            assert!(refused.stderr.contains(said), "{refused:?}");
+            assert!(!home.path("keyward-data").exists(), "{command:?}");
+        }
+    }
+}
+
+const AUDIT: [&[&str]; 2] = [&["audit", "verify"], &["audit", "anchor"]];
+
+#[test]
 fn an_address_in_use_is_named() {
     let home = Home::new();
     let server = home.start();

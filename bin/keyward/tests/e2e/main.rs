@@ -12,9 +12,14 @@
 mod running;
 
 mod commands;
+mod first_start;
+#[cfg(target_os = "linux")]
+mod memory;
 mod production;
 mod proxies;
 mod revocation;
+mod shown_once;
+mod slow;
 mod stop;
 mod story;
 mod two_nodes;

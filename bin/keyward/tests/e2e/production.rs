@@ -3,7 +3,7 @@ use serde_json::{Value, json};
 use crate::running::Home;
 
 /// Production as an operator sets it up: keys in files of their own, a database with a full path.
-fn production() -> Home {
+pub(crate) fn production() -> Home {
     let home = Home::new().set("KEYWARD_ENV", "production");
     let database = format!("sqlite://{}", home.path("keyward.db").display());
     let keys = home.run(&["keys", "generate", "--json"]).stdout;

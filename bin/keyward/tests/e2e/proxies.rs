@@ -1,8 +1,12 @@
-//! Behind proxies: whose word about the client is taken, as the log shows it.
+//! Behind proxies: whose word about the client is taken, as the log shows it, and who else is
+//! turned away.
+
+use std::net::{IpAddr, UdpSocket};
 
 use serde_json::json;
 
-use crate::running::{Home, Server, until};
+use crate::production::production;
+use crate::running::{Client, Home, Server, until};
 
 /// Has a key without the scope ask for something, and finds the line about it in the log.
 fn refused(server: &Server, forwarded_for: &str) -> String {
@@ -41,4 +45,35 @@ fn without_trusted_proxies_a_client_is_who_connects() {
     let line = refused(&server, "203.0.113.9");
     assert!(line.contains("source=127.0.0.1 "), "{line}");
     server.stop();
+}
+
+/// An address of this machine that is no loopback. Nothing is sent to find it.
+fn address_on_a_network() -> Option<IpAddr> {
+    let socket = UdpSocket::bind("0.0.0.0:0").ok()?;
+    socket.connect("203.0.113.250:9").ok()?;
+    let address = socket.local_addr().ok()?.ip();
+    (!address.is_loopback() && !address.is_unspecified()).then_some(address)
+}
+
+#[test]
+fn production_behind_proxies_turns_other_peers_away() {
+    let Some(own) = address_on_a_network() else {
+        eprintln!("not run: this machine has no address but loopback");
+        return;
+    };
+    let mut home = production().set("BIND", "0.0.0.0:0");
+    for (proxies, status) in [("203.0.113.250".to_owned(), 403), (own.to_string(), 200)] {
+        home = home.set("TRUSTED_PROXIES", &proxies);
+        let server = home.start();
+        let port = server.address.rsplit(':').next().unwrap();
+        let from_network = Client::new(&format!("{own}:{port}"), "");
+        for path in ["/health/live", "/openapi.json"] {
+            let answer = from_network.get(path);
+            assert_eq!(answer.status, status, "{answer:?}");
+            let closes = answer.header("connection") == Some("close");
+            assert_eq!(closes, status == 403, "{answer:?}");
+        }
+        assert_eq!(server.get("/health/live").status, 200, "from this machine");
+        server.stop();
+    }
 }

@@ -5,7 +5,7 @@ use std::thread;
 
 use serde_json::{Value, json};
 
-use crate::running::{Answer, Client, Home, Server};
+use crate::running::{Answer, Client, Home, Server, until};
 
 struct Nodes {
     servers: [Server; 2],
@@ -24,12 +24,16 @@ impl Nodes {
             let other = scope.spawn(|| other.start());
             [one.start(), other.join().unwrap()]
         });
-        let printed: Vec<_> = servers
-            .iter()
-            .filter(|server| server.stdout().contains("API key"))
-            .collect();
-        assert_eq!(printed.len(), 1, "one of both makes the administrator");
-        let admin = printed[0].printed("API key");
+        let printed = || -> Vec<&Server> {
+            let servers = servers.iter();
+            servers
+                .filter(|server| server.stdout().contains("API key"))
+                .collect()
+        };
+        // What a server has printed before it is ready may not have been read yet.
+        let first = until("the administrator", || printed().first().copied());
+        let admin = first.printed("API key");
+        assert_eq!(printed().len(), 1, "one of both makes the administrator");
         Some(Self {
             servers,
             admin,

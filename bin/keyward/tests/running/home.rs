@@ -148,7 +148,8 @@ impl Home {
         }
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    /// The command that [`run`](Self::run) would run.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_keyward"));
         command
             .args(arguments)

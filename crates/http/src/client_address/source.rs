@@ -16,7 +16,7 @@ impl Source {
             IpAddr::V6(address) => {
                 IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & FIRST_64_BITS))
             }
-            address => address,
+            address @ IpAddr::V4(_) => address,
         })
     }
 }

@@ -210,7 +210,7 @@ pub(crate) struct ChangeCredential {
     /// Cannot be changed; may be repeated.
     #[schema(value_type = Option<String>, format = "date-time")]
     created_at: Option<Timestamp>,
-    /// If given, the change fails when the credential was changed since.
+    /// If given, the change fails with 409 when the credential was changed since.
     #[schema(value_type = Option<String>, format = "date-time")]
     updated_at: Option<Timestamp>,
 }

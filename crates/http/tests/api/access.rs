@@ -141,6 +141,7 @@ async fn without_a_commit_nothing_is_handed_out() {
     for answer in [&answer, &made] {
         answer.is_problem(503, "unavailable");
         assert!(answer.header("retry-after").is_some());
+        assert!(answer.text().contains("it is unknown whether it did"));
         gives_nothing(answer);
         assert!(
             !answer.text().contains("the disk of"),
@@ -166,6 +167,30 @@ async fn while_the_storage_is_down_the_answer_is_503_and_not_401() {
         .get("/auth/me")
         .await
         .is_problem(401, "unauthenticated");
+}
+
+#[actix_web::test]
+async fn a_mistake_in_a_question_to_the_storage_is_500_and_not_503() {
+    let store = Unreliable::default();
+    let world = World::over("unreliable", store.clone(), CredentialScope::Global, None).await;
+    store.broken.store(true, Ordering::SeqCst);
+    for path in ["/auth/me", "/credentials"] {
+        let answer = world.get(path).by(&world.admin).await;
+        answer.is_problem(500, "internal");
+        assert!(answer.header("retry-after").is_none());
+        assert!(!answer.text().contains("the disk of"), "{answer:?}");
+    }
+}
+
+#[actix_web::test]
+async fn a_storage_that_answers_but_takes_no_changes_is_not_ready() {
+    let store = Unreliable::default();
+    let world = World::over("unreliable", store.clone(), CredentialScope::Global, None).await;
+    assert_eq!(world.get("//health/ready").await.status, 200);
+    store.fails.store(true, Ordering::SeqCst);
+    let answer = world.get("//health/ready").await;
+    answer.is_problem(503, "unavailable");
+    assert_eq!(world.get("/auth/me").by(&world.admin).await.status, 200);
 }
 
 #[actix_web::test]
@@ -258,12 +283,14 @@ fn gives_nothing(answer: &Answer) {
     }
 }
 
-/// A store whose commits fail while `fails`, and that cannot be reached while `down`.
+/// A store whose commits fail while `fails`, that cannot be reached while `down`, and of which
+/// questions ask for what is not there while `broken`.
 #[derive(Clone, Default)]
 struct Unreliable {
     store: Arc<MemoryStore>,
     fails: Arc<AtomicBool>,
     down: Arc<AtomicBool>,
+    broken: Arc<AtomicBool>,
 }
 
 impl Store for Unreliable {
@@ -275,6 +302,9 @@ impl Store for Unreliable {
     ) -> Result<T, E> {
         if self.down.load(Ordering::SeqCst) {
             return Err(unavailable().into());
+        }
+        if self.broken.load(Ordering::SeqCst) {
+            return Err(StoreError::Backend("no such column: the disk of 10.0.0.7".into()).into());
         }
         self.store.read(work)
     }
@@ -292,6 +322,16 @@ impl Store for Unreliable {
                 Ok(value)
             }
         })
+    }
+
+    fn health(&self) -> Result<(), StoreError> {
+        let takes_changes = !self.fails.load(Ordering::SeqCst);
+        let answers = !self.down.load(Ordering::SeqCst);
+        if takes_changes && answers {
+            Ok(())
+        } else {
+            Err(unavailable())
+        }
     }
 }
 

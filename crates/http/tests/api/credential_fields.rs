@@ -192,8 +192,101 @@ async fn a_read_that_is_stale_is_not_written_back() {
     assert_eq!(answer.json()["updated_at"], "2027-01-15T08:00:01Z");
     assert_eq!(answer.json()["created_at"], "2027-01-15T08:00:00Z");
     let answer = world.patch(&path).by(&world.admin).json(&kept).await;
-    answer.is_problem(422, "invalid");
-    assert_eq!(answer.fields(), ["updated_at"]);
+    answer.is_problem(409, "busy");
+}
+
+#[actix_web::test]
+async fn two_changes_within_a_second_are_told_apart() {
+    for world in World::on_every_store().await {
+        let kept = world.credential(&world.admin, "llm", &full("llm")).await;
+        let path = format!("/credentials/{}", id_of(&kept));
+        let mut times = vec![kept["updated_at"].clone()];
+        for (n, body) in [
+            json!({ "name": "one" }),
+            json!({ "detail": { "base_url": "https://api.openai.com/v2" } }),
+            json!({ "detail": { "api_key": "sk-another-secret-9999" } }),
+        ]
+        .iter()
+        .enumerate()
+        {
+            let rows = world.rows();
+            for stale in &times[..n] {
+                let mut body = body.clone();
+                body["updated_at"] = stale.clone();
+                let answer = world.patch(&path).by(&world.admin).json(&body).await;
+                answer.is_problem(409, "busy");
+            }
+            assert_eq!(world.rows(), rows, "{}", world.name);
+            let mut body = body.clone();
+            body["updated_at"] = times[n].clone();
+            let answer = world.patch(&path).by(&world.admin).json(&body).await;
+            assert_eq!(answer.status, 200, "{}: {answer:?}", world.name);
+            times.push(answer.json()["updated_at"].clone());
+        }
+        let mut sorted: Vec<_> = times.iter().map(Value::to_string).collect();
+        sorted.dedup();
+        assert!(sorted.len() == 4 && sorted.is_sorted(), "{times:?}");
+    }
+}
+
+#[actix_web::test]
+async fn the_event_of_a_change_names_what_was_changed_and_no_value() {
+    let world = World::new().await;
+    let kept = world.credential(&world.admin, "llm", &full("llm")).await;
+    let path = format!("/credentials/{}", id_of(&kept));
+    let detail = json!({
+        "provider": kept["detail"]["provider"],
+        "base_url": null,
+        "organization_id": "org-of-marker",
+        "api_key": "sk-of-marker-0123456789",
+        "custom_headers": null,
+    });
+    let body = json!({ "name": "named-marker", "detail": detail });
+    let answer = world.patch(&path).by(&world.admin).json(&body).await;
+    assert_eq!(answer.status, 200);
+    let events = world.get("/audit?limit=1").by(&world.admin).await;
+    let details = &events.json()["items"][0]["details"];
+    assert_eq!(details["changed"], "name base_url organization_id");
+    assert_eq!(details["set"], "api_key");
+    assert!(!events.text().contains("marker"), "{}", events.text());
+}
+
+#[actix_web::test]
+async fn no_change_makes_a_map_larger_than_a_new_one_may_be() {
+    for world in World::on_every_store().await {
+        for (kind, map) in [("generic", None), ("tool", Some("config"))] {
+            let within = |members: Map<String, Value>| match map {
+                Some(map) => json!({ map: members }),
+                None => json!(members),
+            };
+            let named = |from: usize, to: usize, value: Value| -> Map<String, Value> {
+                let names = (from..to).map(|n| format!("f{n:03}"));
+                names.map(|name| (name, value.clone())).collect()
+            };
+            let mut detail = within(named(0, 40, json!("x")));
+            if kind == "tool" {
+                detail["tool_type"] = json!("x");
+            }
+            let kept = world.credential(&world.admin, kind, &detail).await;
+            let path = format!("/credentials/{}", id_of(&kept));
+            let rows = world.rows();
+            for (from, to) in [(40, 65), (0, 65), (40, 104)] {
+                let body = json!({ "detail": within(named(from, to, json!("x"))) });
+                let answer = world.patch(&path).by(&world.admin).json(&body).await;
+                answer.is_problem(422, "invalid");
+                let field = map.map_or("detail".to_owned(), |map| format!("detail.{map}"));
+                assert_eq!(answer.errors(), [(field, "too many members".to_owned())]);
+            }
+            assert_eq!(world.rows(), rows, "{}", world.name);
+
+            patch(&world, &path, &within(named(30, 64, json!("x")))).await;
+            let mut all_others = named(0, 64, Value::Null);
+            all_others.extend(named(64, 128, json!("y")));
+            patch(&world, &path, &within(all_others)).await;
+            let left = world.secrets(&kept).await;
+            assert_eq!(left.as_object().unwrap().len(), 64, "{}", world.name);
+        }
+    }
 }
 
 #[actix_web::test]

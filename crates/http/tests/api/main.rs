@@ -29,6 +29,7 @@ mod login;
 mod mass_assignment;
 mod me;
 mod mfa;
+mod peers;
 mod problems;
 mod races;
 mod sessions;

@@ -88,7 +88,7 @@ async fn a_login_with_a_second_factor_has_two_steps() {
         insta::allow_duplicates! {
             insta::assert_json_snapshot!(body, @r#"
             {
-              "expires_at": "2027-01-15T08:05:30Z",
+              "expires_at": "2027-01-15T08:10:00Z",
               "key": "",
               "requires_mfa": true,
               "ticket": "[ticket]"
@@ -99,7 +99,7 @@ async fn a_login_with_a_second_factor_has_two_steps() {
         insta::allow_duplicates! {
             insta::assert_json_snapshot!(settled(&answer.json()), @r#"
             {
-              "expires_at": "2027-01-15T20:00:30Z",
+              "expires_at": "2027-01-15T20:05:00Z",
               "key": "[login key]",
               "requires_mfa": false
             }

@@ -295,6 +295,10 @@ impl Interrupted {
 impl Store for Interrupted {
     type Tx = MemoryTx;
 
+    fn health(&self) -> Result<(), StoreError> {
+        self.store.health()
+    }
+
     fn read<T, E: From<StoreError>>(
         &self,
         work: impl FnOnce(&mut MemoryTx) -> Result<T, E>,

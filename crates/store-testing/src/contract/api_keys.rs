@@ -5,10 +5,12 @@ use keyward_auth::{
     UserReplaced, UserStatus, Users,
 };
 use keyward_core::{Id, Store, StoreError, Timestamp};
-use keyward_crypto::{ApiKeyId, ApiKeyKind, Signed};
+use keyward_crypto::{ApiKeyId, ApiKeyKind, Mac, Signed};
 
-use super::rows::{TEXTS, added_user, api_key, assert_same, changed, sign, user};
-use super::run::{count, paged, race, read, undone, write};
+use super::rows::{
+    TEXTS, added_user, api_key, assert_same, assert_unreadable, changed, sign, unreadable, user,
+};
+use super::run::{count, paged, race, read, undone, works, write};
 
 /// Checks what [`ApiKeys`] promises, races included. `owner` must be a user of the store, where
 /// the store knows users. Keys that the owner has already do not matter.
@@ -24,6 +26,7 @@ pub fn api_keys<S: Store<Tx: ApiKeys>>(store: &S, owner: UserId) {
     a_stale_change_is_not_written(store, owner);
     last_use_never_goes_back(store, owner);
     a_list_has_every_key_of_the_owner_once(store, owner);
+    a_row_without_a_readable_mac_is_listed(store, owner);
     of_racing_changes_one_is_written(store, owner);
 }
 
@@ -240,6 +243,29 @@ fn a_list_has_every_key_of_the_owner_once<S: Store<Tx: ApiKeys>>(store: &S, owne
     assert!(
         pages(store, Id::generate(), 200).is_empty(),
         "api_keys_of: an unknown user has keys"
+    );
+}
+
+pub(crate) fn a_row_without_a_readable_mac_is_listed<S: Store<Tx: ApiKeys>>(
+    store: &S,
+    owner: UserId,
+) {
+    let broken = ApiKeyRecord {
+        key_mac: Mac::unreadable(),
+        ..api_key(owner)
+    };
+    let id = broken.id;
+    write(store, |tx| tx.add_api_key(&unreadable(broken)));
+    let one = works(store.read(|tx| tx.key_with_owner(id)));
+    let one = one.map(|found| found.key);
+    assert_unreadable(one.as_ref(), "key_with_owner");
+    let listed = works(store.read(|tx| tx.api_keys_of(owner, None, i64::MAX)));
+    let found = listed.iter().find(|one| one.key.unverified().id == id);
+    let found = found.map(|one| &one.key);
+    assert_unreadable(found, "api_keys_of");
+    assert!(
+        found.is_some_and(|key| key.unverified().key_mac.is_unreadable()),
+        "api_keys_of: a key_mac that cannot be read must come back as Mac::unreadable()"
     );
 }
 

@@ -6,8 +6,8 @@ use keyward_credentials::{
 };
 use keyward_crypto::{EncryptedString, Signed};
 
-use super::rows::{TEXTS, added_user, assert_same, sign};
-use super::run::{count, paged, race, read, undone, write};
+use super::rows::{TEXTS, added_user, assert_same, assert_unreadable, sign, unreadable};
+use super::run::{count, paged, race, read, undone, works, write};
 
 /// Checks what [`Credentials`] promises, races included.
 ///
@@ -35,6 +35,7 @@ pub fn credentials_of<S: Store<Tx: Credentials>>(store: &S, owner: UserId, other
     a_stale_change_is_not_written(store, owner);
     a_deleted_credential_takes_its_secrets_along(store, owner);
     a_list_has_every_credential_once(store, owner, other);
+    a_row_without_a_readable_mac_is_listed_and_deleted(store, owner);
     of_racing_changes_one_is_written(store, owner);
 }
 
@@ -276,6 +277,31 @@ pub(crate) fn a_list_has_every_credential_once<S: Store<Tx: Credentials>>(
         first.len(),
         1,
         "credentials_after: None must begin at the start"
+    );
+}
+
+pub(crate) fn a_row_without_a_readable_mac_is_listed_and_deleted<S: Store<Tx: Credentials>>(
+    store: &S,
+    owner: UserId,
+) {
+    let start = Id::generate();
+    let mut broken = credential(owner, 1);
+    broken.credential = unreadable(broken.credential.unverified().clone());
+    let id = id_of(&broken);
+    write(store, |tx| tx.add_credential(&broken));
+    let after = added(store, owner, 1);
+    let one = works(store.read(|tx| tx.credential(id)));
+    assert_unreadable(one.as_ref().map(|one| &one.credential), "credential");
+    let listed = works(store.read(|tx| tx.credentials_after(Some(start), None, 1_000)));
+    let of = |id| listed.iter().find(|one| id_of(one) == id);
+    assert_unreadable(of(id).map(|one| &one.credential), "credentials_after");
+    assert!(
+        of(id_of(&after)).is_some(),
+        "credentials_after: a broken row hides others"
+    );
+    assert!(
+        write(store, |tx| tx.delete_credential(id)),
+        "delete_credential: a row without a readable MAC stays"
     );
 }
 

@@ -5,7 +5,7 @@ use keyward_auth::{
     Users,
 };
 use keyward_core::{Id, Store, Timestamp};
-use keyward_crypto::{ApiKey, ApiKeyKind, MacRing, PasswordHash, Signable, Signed};
+use keyward_crypto::{ApiKey, ApiKeyKind, Mac, MacRing, PasswordHash, Signable, Signed};
 
 use super::run::write;
 
@@ -82,6 +82,21 @@ pub(crate) fn api_key(owner: UserId) -> ApiKeyRecord {
         fresh_until: None,
         key_mac: key.mac(&macs()),
     }
+}
+
+/// A row as a store reads it back whose MAC is no MAC.
+pub(crate) fn unreadable<T>(row: T) -> Signed<T> {
+    Signed::from_stored(row, Mac::unreadable())
+}
+
+/// Panics unless the row is there and not genuine.
+#[track_caller]
+pub(crate) fn assert_unreadable<T: Signable>(found: Option<&Signed<T>>, by: &str) {
+    let found = found.unwrap_or_else(|| panic!("{by}: a row without a readable MAC is left out"));
+    assert!(
+        found.mac().is_unreadable() && !found.is_genuine(&macs()),
+        "{by}: a stored MAC that cannot be read must come back as Mac::unreadable()"
+    );
 }
 
 /// Texts that get lost where a column, a connection or a comparison is not made for Unicode.

@@ -23,12 +23,17 @@ use super::run::{OnPurpose, read, undone, works, write};
 /// At the first promise that is broken.
 pub fn units_of_work<S: Store<Tx: Users>>(store: &S) {
     values_and_errors_come_through(store);
+    a_store_that_works_says_so(store);
     a_failed_unit_of_work_leaves_nothing(store);
     a_panic_leaves_nothing_and_the_store_goes_on(store);
     a_unit_of_work_sees_its_own_changes(store);
     what_is_committed_is_seen_by_all(store);
     what_is_not_committed_is_seen_by_nobody_else(store);
     a_read_sees_one_snapshot(store);
+}
+
+pub(crate) fn a_store_that_works_says_so<S: Store>(store: &S) {
+    works(store.health());
 }
 
 /// That one unit of work spans all repositories.

@@ -4,8 +4,11 @@ use keyward_auth::{
 use keyward_core::{Id, Store, StoreError, Timestamp};
 use keyward_crypto::{PasswordHash, Signed};
 
-use super::rows::{TEXTS, admin, assert_same, changed, fresh_name, sign, user};
-use super::run::{count, paged, race, read, undone, write};
+use super::rows::{
+    TEXTS, added_user, admin, assert_same, assert_unreadable, changed, fresh_name, sign,
+    unreadable, user,
+};
+use super::run::{count, paged, race, read, undone, works, write};
 
 /// Checks what [`Users`] promises, races included.
 ///
@@ -24,6 +27,7 @@ pub fn users<S: Store<Tx: Users>>(store: &S) {
     a_change_writes_every_column_of_one_user(store);
     a_stale_change_is_not_written(store);
     a_list_has_everybody_once(store);
+    a_row_without_a_readable_mac_is_listed(store);
     the_last_admin_stays(store);
     of_racing_names_one_is_added(store);
     of_racing_changes_one_is_written(store);
@@ -338,6 +342,23 @@ pub(crate) fn the_last_admin_stays<S: Store<Tx: Users>>(store: &S) {
         }
         Ok(())
     });
+}
+
+pub(crate) fn a_row_without_a_readable_mac_is_listed<S: Store<Tx: Users>>(store: &S) {
+    let start = Id::generate();
+    let broken = user();
+    let id = broken.id;
+    assert!(write(store, |tx| tx.add_user(&unreadable(broken))));
+    let after = added_user(store);
+    let one = works(store.read(|tx| tx.user(id)));
+    assert_unreadable(one.as_ref(), "user");
+    let listed = works(store.read(|tx| tx.users_after(Some(start), 1_000)));
+    let of = |id| listed.iter().find(|user| user.unverified().id == id);
+    assert_unreadable(of(id), "users_after");
+    assert!(
+        of(after).is_some(),
+        "users_after: a broken row hides others"
+    );
 }
 
 pub(crate) fn of_racing_names_one_is_added<S: Store<Tx: Users>>(store: &S) {

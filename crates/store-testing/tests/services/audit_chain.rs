@@ -1,11 +1,11 @@
 use keyward_audit::{
-    Action, Actor, ActorKind, Anchor, AuditEvents as _, Event, Finding, Record, RecordFields, Seq,
-    Subject, VerifyAudit,
+    Action, Actor, ActorKind, Anchor, AuditEvents as _, Event, Finding, Head, MalformedAnchor,
+    Record, RecordFields, Seq, Subject, VerifyAudit,
 };
 use keyward_core::{Store as _, Timestamp};
-use keyward_crypto::MacRing;
+use keyward_crypto::{Mac, MacRing};
 
-use crate::world::{World, new_macs};
+use crate::world::{World, is_corrupt, new_macs};
 
 type Change = fn(&mut RecordFields);
 
@@ -105,6 +105,55 @@ fn a_changed_mac_breaks_the_row_and_the_one_behind_it() {
     changed.mac = row(&world, 5).mac;
     world.store.tamper(|rows| rows.put_audit_event(changed));
     assert_eq!(findings(&world), [Finding::Changed(4), Finding::Changed(5)]);
+}
+
+#[test]
+fn a_row_whose_mac_cannot_be_read_is_found_as_changed() {
+    let world = world();
+    let mut changed = row(&world, 4);
+    changed.mac = Mac::unreadable();
+    world.store.tamper(|rows| rows.put_audit_event(changed));
+    assert_eq!(findings(&world), [Finding::Changed(4), Finding::Changed(5)]);
+    let mut last = row(&world, EVENTS);
+    last.mac = Mac::unreadable();
+    world.store.tamper(|rows| rows.put_audit_event(last));
+    let expected = [4, 5, EVENTS].map(Finding::Changed).into_iter();
+    let expected: Vec<_> = expected.chain([Finding::End]).collect();
+    assert_eq!(findings(&world), expected);
+}
+
+#[test]
+fn a_lost_end_is_found_in_an_empty_log_too() {
+    let world = World::new();
+    let head = Some(Head::unreadable());
+    world.store.tamper(|rows| rows.set_audit_head(head));
+    assert_eq!(findings(&world), [Finding::End]);
+    let event = Event::new(Actor::host(), Action("x.y"), Subject::new("x", 1));
+    let recorded = world.store.write(|tx| world.log().record(tx, &event));
+    assert!(is_corrupt(&recorded.unwrap_err()));
+}
+
+#[test]
+fn an_end_that_is_not_genuine_gives_no_anchor() {
+    let world = world();
+    let mut forged = world.store.read(|tx| tx.audit_head()).unwrap().unwrap();
+    forged.seq -= 1;
+    for head in [forged, Head::unreadable()] {
+        world.store.tamper(|rows| rows.set_audit_head(Some(head)));
+        assert!(is_corrupt(&verify(&world).anchor().unwrap_err()));
+    }
+}
+
+#[test]
+fn an_anchor_names_the_first_event_or_a_later_one() {
+    let world = world();
+    let mac = row(&world, 1).mac.as_stored();
+    let first = format!("kwa1.1.{mac}").parse::<Anchor>().unwrap();
+    assert_eq!(verify(&world).verify(Some(&first)).unwrap().findings, []);
+    for seq in ["0", "-1", "-9223372036854775808", "9223372036854775808"] {
+        let parsed = format!("kwa1.{seq}.{mac}").parse::<Anchor>();
+        assert_eq!(parsed, Err(MalformedAnchor), "{seq}");
+    }
 }
 
 #[test]
@@ -218,7 +267,7 @@ fn a_lost_or_changed_end_is_found_and_nothing_is_recorded_behind_it() {
     moved.seq -= 1;
     let mut forged = head.clone();
     forged.mac = head.last.clone();
-    for head in [None, Some(moved), Some(forged)] {
+    for head in [None, Some(moved), Some(forged), Some(Head::unreadable())] {
         world.store.tamper(|rows| rows.set_audit_head(head));
         assert_eq!(findings(&world), [Finding::End]);
         let event = Event::new(Actor::host(), Action("x.y"), Subject::new("x", 1));

@@ -5,7 +5,7 @@ use keyward_auth::{
     User, UserChange, UserKind, UserStatus,
 };
 use keyward_core::{Id, Store as _, Timestamp};
-use keyward_crypto::{ApiKey, ApiKeyKind, MacRing, PasswordHash, Signed};
+use keyward_crypto::{ApiKey, ApiKeyKind, Mac, MacRing, PasswordHash, Signed};
 
 use crate::flaky_store::FlakyStore;
 use crate::world::{NOW, World, new_macs, username};
@@ -237,6 +237,27 @@ fn rows_that_were_inserted_without_secret_key_are_rejected() {
     assert!(!world.accepts(&forged_key(&mallory)), "key and user");
     let key = world.add_key(&mallory, |_| {});
     assert!(!world.accepts(&key), "a real key of a forged user");
+}
+
+#[test]
+fn a_row_whose_mac_cannot_be_read_is_rejected() {
+    let world = World::new();
+    let ada = world.add_user("ada", |_| ());
+    let blind = world.add_key(&ada, |key| key.key_mac = Mac::unreadable());
+    assert!(!world.accepts(&blind), "of the secret");
+
+    let (forged, good) = (world.add_key(&ada, |_| ()), world.add_key(&ada, |_| ()));
+    let row = world.store.read(|tx| tx.key_with_owner(forged.id()));
+    let row = row.unwrap().unwrap().key.unverified().clone();
+    let row = Signed::from_stored(row, Mac::unreadable());
+    world.store.tamper(|rows| rows.put_api_key(row));
+    assert!(!world.accepts(&forged), "of the key");
+    assert!(world.accepts(&good));
+
+    let row = world.stored_user(ada.id);
+    let row = Signed::from_stored(row, Mac::unreadable());
+    world.store.tamper(|rows| rows.put_user(row));
+    assert!(!world.accepts(&good), "of the owner");
 }
 
 #[test]

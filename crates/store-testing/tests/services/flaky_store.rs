@@ -46,4 +46,9 @@ impl Store for FlakyStore {
         self.check()?;
         self.inner.write(work)
     }
+
+    fn health(&self) -> Result<(), StoreError> {
+        self.check()?;
+        self.inner.health()
+    }
 }

@@ -5,7 +5,7 @@ use keyward_auth::{
     Any, KeyCursor, KeyError, KeyName, Role, Scope, Scopes, UserKind, UserStatus, needs,
 };
 use keyward_core::{Id, Timestamp};
-use keyward_crypto::{ApiKeyId, ApiKeyKind};
+use keyward_crypto::{ApiKeyId, ApiKeyKind, MacRing};
 
 use crate::world::{NOW, World, is_corrupt, new_key};
 
@@ -523,6 +523,28 @@ fn a_repeat_after_the_expiry_is_answered_as_the_first_time() {
     let (repeated, key) = create().unwrap();
     assert_eq!(repeated, first);
     assert!(key.is_none());
+}
+
+#[test]
+fn a_repeat_is_recognised_after_a_new_secret_key_was_put_in_front() {
+    let mut world = World::new();
+    let (old, new) = (MacRing::generate_secret(), MacRing::generate_secret());
+    world.macs = MacRing::parse(old.expose()).unwrap();
+    let ada = world.add_user("ada", |_| {});
+    let key = world.add_key(&ada, |_| {});
+    let create = |world: &World, body: &str| {
+        let (permit, attempt) = (world.permit(&key), world.attempt("once", body));
+        let new = new_key(None, None);
+        world.keys().create_own(&permit, &new, Some(&attempt))
+    };
+    let (first, _) = create(&world, "body").unwrap();
+
+    world.macs = MacRing::parse(&format!("{},{}", new.expose(), old.expose())).unwrap();
+
+    let (second, no_key) = create(&world, "body").unwrap();
+    assert_eq!((second, no_key.is_none()), (first, true));
+    let other = create(&world, "another body");
+    assert!(matches!(other, Err(KeyError::Idempotency(_))));
 }
 
 #[test]

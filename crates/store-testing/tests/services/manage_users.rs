@@ -2,7 +2,7 @@ use std::sync::Barrier;
 use std::thread;
 
 use keyward_auth::{
-    Permit, Role, User, UserChange, UserError, UserKind, UserStatus, Users as _, needs,
+    Host, Permit, Role, User, UserChange, UserError, UserKind, UserStatus, Users as _, needs,
 };
 use keyward_core::{Id, Store as _};
 use keyward_crypto::Verdict;
@@ -85,26 +85,70 @@ fn the_last_admin_stays_whatever_is_asked_for() {
         user.status = UserStatus::Disabled;
     });
     world.add_user("ada", |_| {});
+    last_admin_stays(&world, &permit, &admin);
+
+    let second = world.add_admin("second");
+    let key = world.add_key(&second, |_| {});
+    world
+        .users()
+        .change(&permit, admin.id, &role(Role::Normal))
+        .unwrap();
+    last_admin_stays(&world, &world.permit(&key), &second);
+}
+
+/// Neither the last administrator nor the host can take the last administrator away.
+fn last_admin_stays(world: &World, permit: &Permit<needs::UsersWrite>, admin: &User) {
+    let before = world.actions();
     for change in [
         role(Role::Normal),
         status(UserStatus::Disabled),
         status(UserStatus::Deleted),
     ] {
-        let outcome = world.users().change(&permit, admin.id, &change);
-        assert!(matches!(outcome, Err(UserError::LastAdmin)), "{change:?}");
+        let outcomes = [
+            world.users().change(permit, admin.id, &change),
+            world.users().change(&Host, admin.id, &change),
+        ];
+        for outcome in outcomes {
+            assert!(matches!(outcome, Err(UserError::LastAdmin)), "{change:?}");
+        }
     }
-    let outcome = world.users().delete(&permit, admin.id);
-    assert!(matches!(outcome, Err(UserError::LastAdmin)));
-    assert_eq!(world.stored_user(admin.id), admin);
-    assert!(world.events().is_empty());
+    let outcomes = [
+        world.users().delete(permit, admin.id),
+        world.users().delete(&Host, admin.id),
+    ];
+    for outcome in outcomes {
+        assert!(matches!(outcome, Err(UserError::LastAdmin)), "{outcome:?}");
+    }
+    assert_eq!(world.stored_user(admin.id), *admin);
+    assert_eq!(world.actions(), before);
+}
 
-    let second = world.add_admin("second");
-    world
-        .users()
-        .change(&permit, admin.id, &role(Role::Normal))
-        .unwrap();
-    let outcome = world.users().delete(&permit, second.id);
-    assert!(matches!(outcome, Err(UserError::LastAdmin)));
+#[test]
+fn who_is_no_admin_any_more_changes_nobody() {
+    for change in [role(Role::Normal), status(UserStatus::Disabled)] {
+        let (world, admin, permit) = world_with_admin();
+        let second = world.add_admin("second");
+        world.users().change(&permit, admin.id, &change).unwrap();
+        let before = world.actions();
+
+        let outcomes = [
+            world.users().delete(&permit, second.id),
+            world
+                .users()
+                .change(&permit, second.id, &role(Role::Normal))
+                .map(drop),
+            world
+                .users()
+                .create(&permit, &new_user("eve", Role::Admin), None)
+                .map(drop),
+        ];
+
+        for outcome in outcomes {
+            assert!(matches!(outcome, Err(UserError::Denied(_))), "{outcome:?}");
+        }
+        assert_eq!(world.stored_user(second.id), second);
+        assert_eq!(world.actions(), before);
+    }
 }
 
 #[test]

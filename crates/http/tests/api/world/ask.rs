@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use actix_web::body::{MessageBody, to_bytes};
 use actix_web::dev::ServiceResponse;
-use actix_web::http::{Method, StatusCode, header::HeaderMap};
+use actix_web::http::{ConnectionType, Method, StatusCode, header::HeaderMap};
 use actix_web::test::TestRequest;
 use serde_json::Value;
 
@@ -108,6 +108,8 @@ pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Vec<u8>,
+    /// Whether the connection ends with it.
+    pub(crate) closes: bool,
 }
 
 impl Answer {
@@ -121,6 +123,7 @@ impl Answer {
             status: response.status(),
             headers: response.headers().clone(),
             body: body.to_vec(),
+            closes: response.head().connection_type() == ConnectionType::Close,
         }
     }
 

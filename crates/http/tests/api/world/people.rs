@@ -95,14 +95,15 @@ impl World {
         }
     }
 
-    /// Gives somebody a second factor. The next code is unused when this is done.
+    /// Gives somebody a second factor. When this is done the next code is unused, and the one that
+    /// took the app into use is no recent proof any more.
     pub(crate) async fn enrol(&self, by: &Caller) -> Device {
         let mut device = self.pending(by).await;
         let body = json!({ "code": device.code(self) });
         let answer = self.mfa("verify", by, &body).await;
         assert_eq!(answer.status, 200, "{}: {answer:?}", self.name);
         device.recovery = texts(&answer.json()["recovery_codes"]);
-        self.clock.advance(30);
+        self.clock.advance(5 * 60);
         device
     }
 
