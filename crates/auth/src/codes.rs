@@ -40,12 +40,15 @@ impl<S: Store<Tx: AuthTx>> Codes<'_, S> {
     /// used.
     ///
     /// `admit` says whose factor it has to be. It runs where the attempt is counted, so what it
-    /// counts is kept even when the code is wrong; when it fails nothing is counted.
+    /// counts is kept even when the code is wrong; when it fails nothing is counted. `claim` takes
+    /// the tickets that end with the code. It runs before the code is marked as used, because
+    /// `admit` has locked its ticket before the attempt: whoever takes both waits in that order.
     pub(crate) fn consume<T, E: From<CodeError> + From<StoreError>>(
         &self,
         presented: &SecondFactor,
         enrolment: Enrolment,
         admit: impl FnOnce(&mut S::Tx) -> Result<UserId, E>,
+        claim: impl FnOnce(&mut S::Tx, UserId) -> Result<(), E>,
         effect: impl FnOnce(&mut S::Tx, UserId) -> Result<T, E>,
     ) -> Result<T, E> {
         let now = self.0.clock.now();
@@ -57,10 +60,10 @@ impl<S: Store<Tx: AuthTx>> Codes<'_, S> {
             self.note_failure(&attempt)?;
             return Err(CodeError::Rejected.into());
         };
-        let mut replayed = false;
         let outcome = self.0.store.write(|tx| {
             // First, as everywhere: a lock taken later could wait for one that waits for this.
             tx.lock_audit_head()?;
+            claim(tx, attempt.user)?;
             // The code fits the secret that was read then, and another one may have come since.
             if let Expected::Totp(secrets) = &attempt.expected
                 && tx.totp_secrets(attempt.user)? != *secrets
@@ -68,12 +71,12 @@ impl<S: Store<Tx: AuthTx>> Codes<'_, S> {
                 return Err(CodeError::Rejected.into());
             }
             if !mark_used(tx, &attempt, &right)? {
-                replayed = true;
                 return Err(CodeError::Rejected.into());
             }
             effect(tx, attempt.user)
         });
-        if replayed {
+        if outcome.is_err() {
+            // Used before or too late, but right: it counts in its minute, and was no guess.
             self.0
                 .store
                 .write(|tx| tx.forgive_attempt(&attempt.subject))?;

@@ -57,10 +57,11 @@ impl<S: Store<Tx: AuthTx>> Login<S> {
             factor,
             Enrolment::Active,
             |tx| self.admit(tx, ticket, now),
+            |tx, _| {
+                let is_there = tx.use_ticket(ticket.id())?;
+                is_there.then_some(()).ok_or(LoginError::Rejected)
+            },
             |tx, user| {
-                if !tx.use_ticket(ticket.id())? {
-                    return Err(LoginError::Rejected);
-                }
                 let user = self.who_may_log_in(tx, user)?;
                 let session = sessions::begin(tx, &user, &self.0.macs, now)?;
                 let event = sessions::login_event(&user, session.key.id(), visitor, how);

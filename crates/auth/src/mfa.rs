@@ -58,7 +58,8 @@ impl<S: Store<Tx: AuthTx>> ManageMfa<S> {
     pub fn confirm(&self, caller: &Permit<Any>, code: TotpCode) -> Result<RecoveryCodes, MfaError> {
         let caller = &person(caller)?;
         let kept = Some(caller.key.id);
-        self.consume(caller, code, Enrolment::Pending, |tx, current, now| {
+        let how = (Enrolment::Pending, S::Tx::void_tickets as Claim<S::Tx>);
+        self.consume(caller, code, how, |tx, current, now| {
             let codes = self.enable(tx, current.user, kept, now)?;
             self.freshen(tx, current, now)?;
             let event = Event::new(current.actor(), MFA_ENABLE, subject(current.user));
@@ -79,6 +80,7 @@ impl<S: Store<Tx: AuthTx>> ManageMfa<S> {
             &SecondFactor::Code(code),
             Enrolment::Pending,
             |_| Ok(user),
+            |tx, user| Ok(tx.void_tickets(user)?),
             |tx, user| {
                 let codes = self.enable(tx, user, None, now)?;
                 let event = Event::new(host.actor(), MFA_ENABLE, subject(user));
@@ -92,7 +94,8 @@ impl<S: Store<Tx: AuthTx>> ManageMfa<S> {
     pub fn disable(&self, caller: &Permit<Any>, code: TotpCode) -> Result<(), MfaError> {
         let caller = &person(caller)?;
         let kept = Some(caller.key.id);
-        self.consume(caller, code, Enrolment::Active, |tx, current, now| {
+        let how = (Enrolment::Active, S::Tx::void_tickets as Claim<S::Tx>);
+        self.consume(caller, code, how, |tx, current, now| {
             self.remove(tx, current.user, kept, now)?;
             let event = Event::new(current.actor(), MFA_DISABLE, subject(current.user));
             Ok(self.0.audit.record(tx, &event)?)
@@ -106,7 +109,8 @@ impl<S: Store<Tx: AuthTx>> ManageMfa<S> {
         code: TotpCode,
     ) -> Result<RecoveryCodes, MfaError> {
         let caller = &person(caller)?;
-        self.consume(caller, code, Enrolment::Active, |tx, current, _| {
+        let how = (Enrolment::Active, no_tickets as Claim<S::Tx>);
+        self.consume(caller, code, how, |tx, current, _| {
             let codes = self.draw_recovery_codes(tx, current.user)?;
             let event = Event::new(current.actor(), MFA_RECOVERY, subject(current.user));
             self.0.audit.record(tx, &event)?;
@@ -157,7 +161,8 @@ impl<S: Store<Tx: AuthTx>> ManageMfa<S> {
     /// Shows the second factor anew: the presented key may make sensitive changes until then.
     pub fn step_up(&self, caller: &Permit<Any>, code: TotpCode) -> Result<Timestamp, MfaError> {
         let caller = &person(caller)?;
-        self.consume(caller, code, Enrolment::Active, |tx, current, now| {
+        let how = (Enrolment::Active, no_tickets as Claim<S::Tx>);
+        self.consume(caller, code, how, |tx, current, now| {
             self.refresh(tx, current, now)
         })
     }
@@ -190,7 +195,7 @@ impl<S: Store<Tx: AuthTx>> ManageMfa<S> {
         &self,
         caller: &Permit<Any>,
         code: TotpCode,
-        enrolment: Enrolment,
+        (enrolment, claim): (Enrolment, Claim<S::Tx>),
         effect: impl FnOnce(&mut S::Tx, &Principal, Timestamp) -> Result<T, MfaError>,
     ) -> Result<T, MfaError> {
         let now = self.0.clock.now();
@@ -202,6 +207,7 @@ impl<S: Store<Tx: AuthTx>> ManageMfa<S> {
             &SecondFactor::Code(code),
             enrolment,
             |_| Ok(caller.user),
+            |tx, user| Ok(claim(tx, user)?),
             |tx, _| {
                 let current = Any::recheck(caller, tx, &self.0.macs, now)?;
                 // A code of a new app is no proof of the one that it is to replace.
@@ -361,6 +367,14 @@ impl<S: Store<Tx: AuthTx>> ManageMfa<S> {
         let now = u64::try_from(now.0).unwrap_or(0);
         self.0.fields.seal(text.expose(), context, now)
     }
+}
+
+/// Takes the tickets that end with a code.
+type Claim<Tx> = fn(&mut Tx, UserId) -> Result<(), StoreError>;
+
+#[expect(clippy::unnecessary_wraps, reason = "the signature of a claim")]
+fn no_tickets<Tx>(_: &mut Tx, _: UserId) -> Result<(), StoreError> {
+    Ok(())
 }
 
 fn person(caller: &Permit<Any>) -> Result<Permit<Any>, MfaError> {
