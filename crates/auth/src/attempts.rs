@@ -31,7 +31,8 @@ impl LimitSubject {
 
     /// The password of an account, from one network. `account` is the user's id, or for a name
     /// that nobody has the name, so that both are counted alike.
-    pub(crate) fn password(macs: &MacRing, user: Option<UserId>, name: &str, source: &str) -> Self {
+    #[must_use]
+    pub fn password(macs: &MacRing, user: Option<UserId>, name: &str, source: &str) -> Self {
         let id = user.map(|id| id.to_string());
         let parts = [
             b"password".as_slice(),
@@ -45,7 +46,8 @@ impl LimitSubject {
     }
 
     /// All passwords that are tried from one network.
-    pub(crate) fn source(macs: &MacRing, source: &str) -> Self {
+    #[must_use]
+    pub fn source(macs: &MacRing, source: &str) -> Self {
         Self {
             key: Self::keyed(macs, &[b"source", source.as_bytes()]),
             account: None,
