@@ -1,6 +1,6 @@
 use keyward_audit::{Actor, AuditEvents as _, Event};
 use keyward_core::{Store, StoreError, Timestamp};
-use keyward_crypto::{Mac, RecoveryCode, TotpCode, TotpSecret, TotpStep};
+use keyward_crypto::{Mac, RecoveryCode, TicketId, TotpCode, TotpSecret, TotpStep};
 
 use crate::accounts::subject;
 use crate::factors::TotpColumn;
@@ -35,6 +35,36 @@ pub(crate) enum Enrolment {
     Pending,
 }
 
+/// Whose second factor it has to be, and what becomes of logins that have begun.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Admitted {
+    pub(crate) user: UserId,
+    pub(crate) tickets: Tickets,
+}
+
+/// Tickets that go when the code is accepted. They are locked before the row that counts the
+/// attempts, as where a ticket is tried: in the other order two calls could wait for each other.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Tickets {
+    /// None.
+    Stay,
+    /// The one that was presented.
+    Used(TicketId),
+    /// All of the user.
+    Voided,
+}
+
+impl Tickets {
+    /// Takes them out, and says whether they were there.
+    fn take<Tx: AuthTx>(self, tx: &mut Tx, user: UserId) -> Result<bool, StoreError> {
+        match self {
+            Self::Stay => Ok(true),
+            Self::Used(id) => tx.use_ticket(id),
+            Self::Voided => tx.void_tickets(user).map(|()| true),
+        }
+    }
+}
+
 impl<S: Store<Tx: AuthTx>> Codes<'_, S> {
     /// Accepts what `presented` holds once, and then does `effect` in the transaction that marks it
     /// used.
@@ -45,13 +75,13 @@ impl<S: Store<Tx: AuthTx>> Codes<'_, S> {
         &self,
         presented: &SecondFactor,
         enrolment: Enrolment,
-        admit: impl FnOnce(&mut S::Tx) -> Result<UserId, E>,
+        admit: impl FnOnce(&mut S::Tx) -> Result<Admitted, E>,
         effect: impl FnOnce(&mut S::Tx, UserId) -> Result<T, E>,
     ) -> Result<T, E> {
         let now = self.0.clock.now();
         let attempt = self.0.store.write(|tx| {
-            let user = admit(tx)?;
-            Ok::<_, E>(reserve(tx, user, presented, now)?)
+            let admitted = admit(tx)?;
+            Ok::<_, E>(reserve(tx, admitted, presented, now)?)
         })?;
         let Some(right) = self.evaluate(presented, enrolment, &attempt, now) else {
             self.note_failure(&attempt)?;
@@ -61,8 +91,9 @@ impl<S: Store<Tx: AuthTx>> Codes<'_, S> {
         let outcome = self.0.store.write(|tx| {
             // First, as everywhere: a lock taken later could wait for one that waits for this.
             tx.lock_audit_head()?;
-            if !mark_used(tx, &attempt, &right)? {
-                replayed = true;
+            let has_ticket = attempt.tickets.take(tx, attempt.user)?;
+            replayed = !mark_used(tx, &attempt, &right)?;
+            if replayed || !has_ticket || !still_fits(tx, &attempt, enrolment)? {
                 return Err(CodeError::Rejected.into());
             }
             effect(tx, attempt.user)
@@ -144,6 +175,7 @@ impl<S: Store<Tx: AuthTx>> Codes<'_, S> {
 /// An attempt that is counted and may be evaluated.
 struct Attempt {
     user: UserId,
+    tickets: Tickets,
     subject: LimitSubject,
     reserved: Reserved,
     expected: Expected,
@@ -172,10 +204,11 @@ enum Right {
 /// Counts the attempt and reads what it has to fit.
 fn reserve<Tx: AuthTx>(
     tx: &mut Tx,
-    user: UserId,
+    admitted: Admitted,
     presented: &SecondFactor,
     now: Timestamp,
 ) -> Result<Attempt, CodeError> {
+    let Admitted { user, tickets } = admitted;
     let (subject, policy) = match presented {
         SecondFactor::Code(_) => (LimitSubject::totp(user), AttemptPolicy::TOTP),
         SecondFactor::Recovery(_) => (LimitSubject::recovery(user), AttemptPolicy::RECOVERY),
@@ -191,9 +224,27 @@ fn reserve<Tx: AuthTx>(
     };
     Ok(Attempt {
         user,
+        tickets,
         subject,
         reserved,
         expected,
+    })
+}
+
+/// Whether what the code was compared with is still there: somebody may have enrolled anew meanwhile.
+fn still_fits<Tx: AuthTx>(
+    tx: &mut Tx,
+    attempt: &Attempt,
+    enrolment: Enrolment,
+) -> Result<bool, StoreError> {
+    let Expected::Totp(then) = &attempt.expected else {
+        // A recovery code was there a moment ago, when it was taken out.
+        return Ok(true);
+    };
+    let now = tx.totp_secrets(attempt.user)?;
+    Ok(match enrolment {
+        Enrolment::Active => now.active == then.active,
+        Enrolment::Pending => now.pending == then.pending,
     })
 }
 

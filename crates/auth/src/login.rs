@@ -2,7 +2,7 @@ use keyward_audit::{AuditEvents as _, Event};
 use keyward_core::{Store, StoreError, Timestamp};
 use keyward_crypto::{LoginTicket, Password, Signed};
 
-use crate::codes::{Codes, Enrolment};
+use crate::codes::{Admitted, Codes, Enrolment, Tickets};
 use crate::password_check::PasswordCheck;
 use crate::{
     Action, Any, ApiKeys as _, AuthTx, CodeError, Environment, LoginTickets as _, Overloaded,
@@ -58,9 +58,6 @@ impl<S: Store<Tx: AuthTx>> Login<S> {
             Enrolment::Active,
             |tx| self.admit(tx, ticket, now),
             |tx, user| {
-                if !tx.use_ticket(ticket.id())? {
-                    return Err(LoginError::Rejected);
-                }
                 let user = self.who_may_log_in(tx, user)?;
                 let session = sessions::begin(tx, &user, &self.0.macs, now)?;
                 let event = sessions::login_event(&user, session.key.id(), visitor, how);
@@ -116,14 +113,17 @@ impl<S: Store<Tx: AuthTx>> Login<S> {
         tx: &mut S::Tx,
         ticket: &LoginTicket,
         now: Timestamp,
-    ) -> Result<UserId, LoginError> {
+    ) -> Result<Admitted, LoginError> {
         let stored = tx.try_ticket(ticket.id(), now, TICKET_TRIES)?;
         let record = stored
             .and_then(|stored| stored.verify(&self.0.macs).ok())
             .filter(|record| ticket.matches(&self.0.macs, &record.ticket_mac))
             .ok_or(LoginError::Rejected)?;
         self.who_may_log_in(tx, record.user)?;
-        Ok(record.user)
+        Ok(Admitted {
+            user: record.user,
+            tickets: Tickets::Used(record.id),
+        })
     }
 
     fn who_may_log_in(&self, tx: &mut S::Tx, user: UserId) -> Result<User, LoginError> {

@@ -5,7 +5,7 @@ use keyward_crypto::{
 };
 
 use crate::accounts::subject;
-use crate::codes::{Codes, Enrolment};
+use crate::codes::{Admitted, Codes, Enrolment, Tickets};
 use crate::factors::TotpColumn;
 use crate::guard::FRESH_SECONDS;
 use crate::password_check::PasswordCheck;
@@ -58,7 +58,7 @@ impl<S: Store<Tx: AuthTx>> ManageMfa<S> {
     pub fn confirm(&self, caller: &Permit<Any>, code: TotpCode) -> Result<RecoveryCodes, MfaError> {
         let caller = &person(caller)?;
         let kept = Some(caller.key.id);
-        self.consume(caller, code, Enrolment::Pending, |tx, current, now| {
+        self.consume(caller, code, PENDING, |tx, current, now| {
             let codes = self.enable(tx, current.user, kept, now)?;
             let event = Event::new(current.actor(), MFA_ENABLE, subject(current.user));
             self.0.audit.record(tx, &event)?;
@@ -77,7 +77,10 @@ impl<S: Store<Tx: AuthTx>> ManageMfa<S> {
         Codes(&self.0).consume(
             &SecondFactor::Code(code),
             Enrolment::Pending,
-            |_| Ok(user),
+            |_| {
+                let tickets = Tickets::Voided;
+                Ok(Admitted { user, tickets })
+            },
             |tx, user| {
                 let codes = self.enable(tx, user, None, now)?;
                 let event = Event::new(host.actor(), MFA_ENABLE, subject(user));
@@ -91,7 +94,7 @@ impl<S: Store<Tx: AuthTx>> ManageMfa<S> {
     pub fn disable(&self, caller: &Permit<Any>, code: TotpCode) -> Result<(), MfaError> {
         let caller = &person(caller)?;
         let kept = Some(caller.key.id);
-        self.consume(caller, code, Enrolment::Active, |tx, current, now| {
+        self.consume(caller, code, LAST, |tx, current, now| {
             self.remove(tx, current.user, kept, now)?;
             let event = Event::new(current.actor(), MFA_DISABLE, subject(current.user));
             Ok(self.0.audit.record(tx, &event)?)
@@ -105,7 +108,7 @@ impl<S: Store<Tx: AuthTx>> ManageMfa<S> {
         code: TotpCode,
     ) -> Result<RecoveryCodes, MfaError> {
         let caller = &person(caller)?;
-        self.consume(caller, code, Enrolment::Active, |tx, current, _| {
+        self.consume(caller, code, ACTIVE, |tx, current, _| {
             let codes = self.draw_recovery_codes(tx, current.user)?;
             let event = Event::new(current.actor(), MFA_RECOVERY, subject(current.user));
             self.0.audit.record(tx, &event)?;
@@ -155,7 +158,7 @@ impl<S: Store<Tx: AuthTx>> ManageMfa<S> {
     /// Shows the second factor anew: the presented key may make sensitive changes until then.
     pub fn step_up(&self, caller: &Permit<Any>, code: TotpCode) -> Result<Timestamp, MfaError> {
         let caller = &person(caller)?;
-        self.consume(caller, code, Enrolment::Active, |tx, current, now| {
+        self.consume(caller, code, ACTIVE, |tx, current, now| {
             self.refresh(tx, current, now)
         })
     }
@@ -188,14 +191,17 @@ impl<S: Store<Tx: AuthTx>> ManageMfa<S> {
         &self,
         caller: &Permit<Any>,
         code: TotpCode,
-        enrolment: Enrolment,
+        (enrolment, tickets): (Enrolment, Tickets),
         effect: impl FnOnce(&mut S::Tx, &Principal, Timestamp) -> Result<T, MfaError>,
     ) -> Result<T, MfaError> {
         let now = self.0.clock.now();
         Codes(&self.0).consume(
             &SecondFactor::Code(code),
             enrolment,
-            |_| Ok(caller.user),
+            |_| {
+                let user = caller.user;
+                Ok(Admitted { user, tickets })
+            },
             |tx, _| {
                 let current = Any::recheck(caller, tx, &self.0.macs, now)?;
                 // A code of a new app is no proof of the one that it is to replace.
@@ -407,6 +413,13 @@ pub enum MfaError {
     #[error(transparent)]
     Store(#[from] StoreError),
 }
+
+/// Which secret a code has to fit, and what becomes of logins that have begun.
+const ACTIVE: (Enrolment, Tickets) = (Enrolment::Active, Tickets::Stay);
+/// A code that takes a secret into use.
+const PENDING: (Enrolment, Tickets) = (Enrolment::Pending, Tickets::Voided);
+/// The last code that is asked for.
+const LAST: (Enrolment, Tickets) = (Enrolment::Active, Tickets::Voided);
 
 /// What authenticator apps show as the name of the service.
 const ISSUER: &str = "Keyward";

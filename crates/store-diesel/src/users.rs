@@ -112,7 +112,7 @@ impl DieselTx {
 
 /// Makes other units of work that would take away an administrator wait, so that each sees what
 /// the one before it has done. Always in the order of ids, or two of them could wait for each
-/// other.
+/// other. Rows that refer to them, such as attempts, do not wait.
 ///
 /// On SQLite nobody else writes meanwhile.
 fn lock_active_admins(connection: &mut AnyConnection) -> QueryResult<()> {
@@ -126,7 +126,7 @@ fn lock_active_admins(connection: &mut AnyConnection) -> QueryResult<()> {
             .filter(users::status.eq(UserStatus::Active.as_str()))
             .order(users::id)
             .select(users::id)
-            .for_update()
+            .for_no_key_update()
             .load::<String>(inner)
             .map(drop),
     }
