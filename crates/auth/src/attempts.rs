@@ -278,7 +278,8 @@ pub trait AttemptLimits {
     fn attempts(&mut self, subject: &LimitSubject) -> Result<Option<AttemptState>, StoreError>;
 
     /// Drops up to `limit` rows of passwords that were not tried since `before` and are not locked
-    /// at `now`, and says how many. What is counted for an authenticator stays.
+    /// at `now`, and says how many. What is counted for an authenticator stays. Rows that another
+    /// unit of work holds may stay for the next time.
     fn forget_attempts(
         &mut self,
         before: Timestamp,

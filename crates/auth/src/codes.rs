@@ -6,7 +6,7 @@ use crate::accounts::subject;
 use crate::factors::TotpColumn;
 use crate::{
     Action, AttemptLimits as _, AttemptPolicy, AuthTx, Environment, LimitSubject,
-    LoginTickets as _, Reserved, SecondFactors as _, TotpSecrets, UserId,
+    LoginTickets as _, Reserved, TotpSecrets, UserId,
 };
 
 /// The one place where codes are accepted: at login, at enrolment, for step-up, and from the
@@ -64,10 +64,7 @@ impl<S: Store<Tx: AuthTx>> Codes<'_, S> {
             // First, as everywhere: a lock taken later could wait for one that waits for this.
             tx.lock_audit_head()?;
             claim(tx, attempt.user)?;
-            // The code fits the secret that was read then, and another one may have come since.
-            if let Expected::Totp(secrets) = &attempt.expected
-                && tx.totp_secrets(attempt.user)? != *secrets
-            {
+            if !still_fits(tx, &attempt, enrolment)? {
                 return Err(CodeError::Rejected.into());
             }
             if !mark_used(tx, &attempt, &right)? {
@@ -203,6 +200,23 @@ fn reserve<Tx: AuthTx>(
         subject,
         reserved,
         expected,
+    })
+}
+
+/// Whether the secret that the code was compared with is still there: another one may have come since.
+fn still_fits<Tx: AuthTx>(
+    tx: &mut Tx,
+    attempt: &Attempt,
+    enrolment: Enrolment,
+) -> Result<bool, StoreError> {
+    let Expected::Totp(then) = &attempt.expected else {
+        // A recovery code is there when it can be taken out.
+        return Ok(true);
+    };
+    let now = tx.totp_secrets(attempt.user)?;
+    Ok(match enrolment {
+        Enrolment::Active => now.active == then.active,
+        Enrolment::Pending => now.pending == then.pending,
     })
 }
 

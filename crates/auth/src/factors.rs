@@ -106,6 +106,7 @@ pub trait LoginTickets {
     /// Takes all tickets of a user out.
     fn void_tickets(&mut self, user: UserId) -> Result<(), StoreError>;
 
-    /// Drops tickets that ended before `before`.
+    /// Drops tickets that ended before `before`. Those that another unit of work holds may stay for
+    /// the next time.
     fn forget_tickets(&mut self, before: Timestamp) -> Result<(), StoreError>;
 }

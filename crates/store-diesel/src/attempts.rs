@@ -7,7 +7,7 @@ use keyward_core::{StoreError, Timestamp};
 use keyward_crypto::TotpStep;
 
 use crate::DieselTx;
-use crate::connection::each;
+use crate::connection::{AnyConnection, each};
 use crate::schema::attempts;
 
 // The statements below are the ones of `AttemptState`, and the contract suite compares the two. Both
@@ -98,7 +98,13 @@ impl AttemptLimits for DieselTx {
         limit: i64,
     ) -> Result<usize, StoreError> {
         self.run(|connection| {
-            each!(connection, inner => diesel::sql_query(FORGET)
+            let forget = match connection {
+                #[cfg(feature = "sqlite")]
+                AnyConnection::Sqlite(_) => FORGET,
+                #[cfg(feature = "postgres")]
+                AnyConnection::Postgres(_) => FORGET_UNLOCKED,
+            };
+            each!(connection, inner => diesel::sql_query(forget)
                 .bind::<BigInt, _>(before.0)
                 .bind::<BigInt, _>(now.0)
                 .bind::<BigInt, _>(limit)
@@ -186,6 +192,15 @@ const FORGIVE: &str = "UPDATE attempts SET \
      WHERE subject = $3";
 
 /// Passwords have keyed subjects; those of factors begin with their name and stay.
+#[cfg(feature = "sqlite")]
 const FORGET: &str = "DELETE FROM attempts WHERE subject IN (\
          SELECT subject FROM attempts \
          WHERE touched_at < $1 AND locked_until <= $2 AND subject NOT LIKE '%:%' LIMIT $3)";
+
+/// The same for PostgreSQL. Whoever deletes many rows must not wait for one, or others could wait
+/// for each other through it; what somebody holds is in use anyway.
+#[cfg(feature = "postgres")]
+const FORGET_UNLOCKED: &str = "DELETE FROM attempts WHERE subject = ANY(ARRAY(\
+         SELECT subject FROM attempts \
+         WHERE touched_at < $1 AND locked_until <= $2 AND subject NOT LIKE '%:%' LIMIT $3 \
+         FOR UPDATE SKIP LOCKED))";

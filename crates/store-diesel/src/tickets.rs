@@ -3,7 +3,7 @@ use keyward_auth::{LoginTickets, TicketRecord, UserId};
 use keyward_core::{StoreError, Timestamp};
 use keyward_crypto::{Signed, TicketId};
 
-use crate::connection::each;
+use crate::connection::{AnyConnection, each};
 use crate::schema::login_tickets;
 use crate::{DieselTx, stored};
 
@@ -61,14 +61,24 @@ impl LoginTickets for DieselTx {
     }
 
     fn forget_tickets(&mut self, before: Timestamp) -> Result<(), StoreError> {
-        self.run(|connection| {
-            diesel::delete(login_tickets::table)
+        self.run(|connection| match connection {
+            #[cfg(feature = "sqlite")]
+            AnyConnection::Sqlite(inner) => diesel::delete(login_tickets::table)
                 .filter(login_tickets::expires_at.lt(before.0))
-                .execute(connection)
+                .execute(inner),
+            #[cfg(feature = "postgres")]
+            AnyConnection::Postgres(inner) => diesel::sql_query(FORGET_UNLOCKED)
+                .bind::<diesel::sql_types::BigInt, _>(before.0)
+                .execute(inner),
         })
         .map(drop)
     }
 }
+
+/// Without waiting, as attempts are forgotten.
+#[cfg(feature = "postgres")]
+const FORGET_UNLOCKED: &str = "DELETE FROM login_tickets WHERE id = ANY(ARRAY(\
+         SELECT id FROM login_tickets WHERE expires_at < $1 FOR UPDATE SKIP LOCKED))";
 
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = login_tickets)]

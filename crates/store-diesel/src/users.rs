@@ -112,7 +112,7 @@ impl DieselTx {
 
 /// Makes other units of work that would take away an administrator wait, so that each sees what
 /// the one before it has done. Always in the order of ids, or two of them could wait for each
-/// other.
+/// other. Rows that refer to them, such as attempts, do not wait.
 ///
 /// Not `FOR UPDATE`: that waits for every unit of work that has made a key for one of them, which
 /// may in turn wait for another one that is locked here already.

@@ -13,12 +13,17 @@ use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
 
-use keyward_auth::{ApiKeys as _, Role, User, UserReplaced, Users as _};
+use keyward_auth::{
+    ApiKeys as _, AttemptLimits as _, AttemptPolicy, LimitSubject, LoginTickets as _, Role,
+    TicketRecord, User, UserId, UserReplaced, Users as _,
+};
 use keyward_core::{Store as _, StoreError, Timestamp};
-use keyward_crypto::{EncryptedString, KeyId, Signed};
+use keyward_crypto::{EncryptedString, KeyId, LoginTicket, Signed};
 use keyward_store_diesel::testing::TestDatabase;
-use keyward_store_diesel::{ConnectError, DatabaseUrl, DieselStore, KeyChecks as _, Options};
-use support::{Client, NOW, added, admin, api_key, changed, sign, user, write};
+use keyward_store_diesel::{
+    ConnectError, DatabaseUrl, DieselStore, DieselTx, KeyChecks as _, Options,
+};
+use support::{Client, NOW, added, admin, api_key, changed, macs, sign, user, write};
 
 #[test]
 fn a_wrong_address_is_said_at_once() {
@@ -260,6 +265,88 @@ fn take_and_give_back(
         row = new;
     }
     Ok(())
+}
+
+#[test]
+fn an_attempt_does_not_wait_for_a_change_of_its_user() {
+    let Some(database) = TestDatabase::postgres() else {
+        return;
+    };
+    let store = database.store();
+    let (ada, eve) = (added(&store, admin()), added(&store, admin()));
+    let demoted = changed(&ada, |user| user.role = Role::Normal);
+    write(&store, |tx| {
+        let outcome = tx.replace_user(ada.mac(), &demoted)?;
+        assert_eq!(outcome, UserReplaced::Done);
+        // The first attempts of both, which refer to rows that are locked.
+        for user in [&ada, &eve] {
+            let subject = LimitSubject::totp(user.unverified().id);
+            let reserved = elsewhere(&store, |tx| {
+                tx.reserve_attempt(&subject, NOW, &AttemptPolicy::TOTP)
+            });
+            assert!(reserved.is_some());
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn cleaning_up_passes_over_what_others_hold() {
+    let Some(database) = TestDatabase::postgres() else {
+        return;
+    };
+    let store = database.store();
+    let [ada, eve] = [user(), user()].map(|user| added(&store, user).unverified().id);
+    let passwords = [ada, eve].map(|id| LimitSubject::password(&macs(), Some(id), "", ""));
+    let tickets = [ada, eve].map(ticket);
+    let old = NOW.plus(-90_000);
+    write(&store, |tx| {
+        tickets
+            .iter()
+            .try_for_each(|ticket| tx.add_ticket(ticket))?;
+        for subject in &passwords {
+            tx.reserve_attempt(subject, old, &AttemptPolicy::PASSWORD)?;
+        }
+        Ok(())
+    });
+    let forget = |tx: &mut DieselTx| {
+        tx.forget_tickets(NOW.plus(1_000))?;
+        tx.forget_attempts(NOW, NOW, 100)
+    };
+    write(&store, |tx| {
+        tx.reserve_attempt(&passwords[0], old, &AttemptPolicy::PASSWORD)?;
+        tx.try_ticket(tickets[0].unverified().id, NOW, 5)?;
+        assert_eq!(elsewhere(&store, forget), 1);
+        Ok(())
+    });
+    let mut client = Client::of(&database);
+    assert_eq!(
+        (client.count("attempts"), client.count("login_tickets")),
+        (1, 1)
+    );
+    assert_eq!(write(&store, forget), 1);
+    assert_eq!(
+        (client.count("attempts"), client.count("login_tickets")),
+        (0, 0)
+    );
+}
+
+/// In a unit of work of its own, while another one is open.
+fn elsewhere<T: Send>(
+    store: &DieselStore,
+    work: impl Fn(&mut DieselTx) -> Result<T, StoreError> + Send,
+) -> T {
+    thread::scope(|scope| scope.spawn(|| store.write(work)).join().unwrap()).unwrap()
+}
+
+fn ticket(user: UserId) -> Signed<TicketRecord> {
+    let ticket = LoginTicket::generate();
+    sign(TicketRecord {
+        id: ticket.id(),
+        ticket_mac: ticket.mac(&macs()),
+        user,
+        expires_at: NOW.plus(300),
+    })
 }
 
 #[test]

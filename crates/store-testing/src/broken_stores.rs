@@ -15,7 +15,7 @@ use keyward_auth::{
 use keyward_core::{Store, StoreError, Timestamp};
 use keyward_credentials::StoredCredential;
 use keyward_credentials::{Credential, CredentialId, Credentials, FieldPath, SecretField};
-use keyward_crypto::{ApiKeyId, Mac, Signed};
+use keyward_crypto::{ApiKeyId, ApiKeyKind, Mac, Signed};
 
 use crate::contract::{api_keys, audit, credentials, idempotency, rows, units_of_work, users};
 use crate::{MemoryStore, MemoryTx};
@@ -46,18 +46,6 @@ enum Fault {
     ForgetsTooMuch,
     /// Writes the time of last use, whatever there is.
     LastUseGoesBack,
-    /// Every attempt begins a new row of counts.
-    NewBudgetEachTime,
-    /// The last used step is not compared.
-    AcceptsUsedSteps,
-    /// Lifting the limits of one account lifts those of all.
-    LiftsForEverybody,
-    /// Counts of factors are dropped like those of passwords.
-    ForgetsFactors,
-    /// Recovery codes stay when they are used.
-    KeepsUsedCodes,
-    /// The tries of a ticket are not limited.
-    UncountedTries,
     /// Deleting a credential leaves its secret fields.
     OrphanedSecrets,
     /// The limit of a list counts rows of a join, not credentials.
@@ -66,6 +54,16 @@ enum Fault {
     UnreadableIsAnError,
     /// A store that takes changes says that it does not.
     SaysItIsIll,
+    /// One column that came later is left out when a user is changed.
+    LosesMfa,
+    /// One column that came later is left out when a key is changed.
+    LosesFreshness,
+    /// All keys of a user pass for sessions.
+    SessionsOfAnyKind,
+    /// Sessions that were revoked go on.
+    SessionsThatEnded,
+    /// Something is wrong with attempts, second factors or tickets.
+    People(people::Fault),
 }
 
 struct BrokenStore {
@@ -202,6 +200,12 @@ impl Users for BrokenTx {
         let id = new.unverified().id;
         let mut outcome = match (self.fault, self.inner.user(id)?) {
             (Fault::IgnoresMac, Some(stored)) => self.inner.replace_user(stored.mac(), new)?,
+            (Fault::LosesMfa, Some(stored)) => {
+                let mut row = new.unverified().clone();
+                row.mfa_since = stored.unverified().mfa_since;
+                let new = Signed::from_stored(row, new.mac().clone());
+                self.inner.replace_user(old, &new)?
+            }
             (Fault::LosesStatus, Some(_)) => {
                 let mut row = new.unverified().clone();
                 row.status = UserStatus::Active;
@@ -246,7 +250,19 @@ impl ApiKeys for BrokenTx {
         user: UserId,
         now: Timestamp,
     ) -> Result<Vec<Signed<ApiKeyRecord>>, StoreError> {
-        self.inner.live_sessions(user, now)
+        let keys = self.inner.tables.api_keys.values().map(|row| &row.key);
+        let of_user = keys.filter(|key| key.unverified().user == user);
+        Ok(match self.fault {
+            Fault::SessionsOfAnyKind => of_user
+                .filter(|key| key.unverified().is_live(now))
+                .cloned()
+                .collect(),
+            Fault::SessionsThatEnded => of_user
+                .filter(|key| key.unverified().kind == ApiKeyKind::Login)
+                .cloned()
+                .collect(),
+            _ => self.inner.live_sessions(user, now)?,
+        })
     }
 
     fn replace_api_key(
@@ -257,6 +273,12 @@ impl ApiKeys for BrokenTx {
         let stored = self.inner.key_with_owner(new.unverified().id)?;
         match (self.fault, stored) {
             (Fault::IgnoresMac, Some(stored)) => self.inner.replace_api_key(stored.key.mac(), new),
+            (Fault::LosesFreshness, Some(stored)) => {
+                let mut row = new.unverified().clone();
+                row.fresh_until = stored.key.unverified().fresh_until;
+                let new = Signed::from_stored(row, new.mac().clone());
+                self.inner.replace_api_key(old, &new)
+            }
             (Fault::LosesRevocation, Some(stored)) => {
                 let mut row = new.unverified().clone();
                 row.revoked_at = stored.key.unverified().revoked_at;
@@ -552,6 +574,23 @@ fn a_column_that_a_change_leaves_out_is_found() {
         let user = rows::added_user(store);
         api_keys::a_stale_change_is_not_written(store, user);
     });
+    assert_found(Fault::LosesMfa, "other values", |store| {
+        users::a_change_writes_every_column_of_one_user(store);
+    });
+    assert_found(Fault::LosesFreshness, "other values", |store| {
+        let user = rows::added_user(store);
+        api_keys::a_change_writes_every_column_of_one_key(store, user);
+    });
+}
+
+#[test]
+fn sessions_that_are_none_are_found() {
+    for fault in [Fault::SessionsOfAnyKind, Fault::SessionsThatEnded] {
+        assert_found(fault, "live_sessions: lists a key", |store| {
+            let user = rows::added_user(store);
+            api_keys::live_sessions_are_those_that_open_something(store, user);
+        });
+    }
 }
 
 #[test]

@@ -7,12 +7,15 @@
 )]
 
 pub(crate) mod api_keys;
+pub(crate) mod attempts;
 pub(crate) mod audit;
 pub(crate) mod credentials;
+pub(crate) mod factors;
 pub(crate) mod idempotency;
-pub(crate) mod people;
+mod random;
 pub(crate) mod rows;
 mod run;
+pub(crate) mod tickets;
 pub(crate) mod units_of_work;
 pub(crate) mod users;
 
@@ -24,10 +27,12 @@ use keyward_core::Store;
 use keyward_credentials::Credentials;
 
 pub use api_keys::api_keys;
+pub use attempts::{attempt_limits, attempt_limits_of, random_attempts_follow_the_rules};
 pub use audit::{audit, audit_with};
 pub use credentials::{credentials, credentials_of};
+pub use factors::{second_factors, second_factors_of};
 pub use idempotency::{idempotency, idempotency_of};
-pub use people::people;
+pub use tickets::{login_tickets, login_tickets_of};
 pub use units_of_work::units_of_work;
 pub use users::users;
 
@@ -49,8 +54,11 @@ pub fn contract<S: Store<Tx: AuthTx + Credentials>>(store: S) {
     let owner = rows::added_user(&*store);
     api_keys(&*store, owner);
     api_keys::and_their_owners(&*store);
-    people(&*store);
     idempotency(&*store);
+    attempt_limits(&*store);
+    second_factors(&*store);
+    login_tickets(&*store);
+    attempts::new_secrets_reset_nothing(&*store, rows::added_user(&*store));
     credentials(&*store);
     let report = run::works(VerifyAudit::new(store, rows::macs()).verify(None));
     assert_eq!(
@@ -76,13 +84,14 @@ pub fn races<S: Store<Tx: AuthTx + Credentials>>(store: Arc<S>) {
     users::of_racing_changes_one_is_written(store);
     users::of_two_racing_admins_one_stays(store);
     api_keys::of_racing_changes_one_is_written(store, owner);
-    people::of_racing_attempts_as_many_are_reserved_as_allowed(store, owner);
-    people::of_racing_successes_with_one_step_one_is_written(store, owner);
-    people::of_racing_uses_of_a_recovery_code_one_succeeds(store, owner);
-    people::of_racing_tries_of_a_ticket_as_many_succeed_as_allowed(store, owner);
-    people::of_racing_uses_of_a_ticket_one_succeeds(store, owner);
     idempotency::of_racing_claims_one_is_kept(store, owner);
     idempotency::a_claim_that_is_undone_goes_to_another(store, owner);
+    attempts::of_racing_attempts_as_many_as_allowed_are_evaluated(store);
+    attempts::of_racing_attempts_one_reaches_the_lock(store);
+    attempts::of_racing_codes_one_is_accepted(store);
+    factors::of_racing_uses_of_a_recovery_code_one_succeeds(store, owner);
+    tickets::of_racing_tries_as_many_as_allowed_get_the_ticket(store, owner);
+    tickets::of_racing_uses_of_a_ticket_one_succeeds(store, owner);
     credentials::of_racing_changes_one_is_written(store, owner);
     audit::racing_writers_leave_no_gap(store, &rows::macs());
 }

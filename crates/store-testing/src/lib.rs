@@ -2,7 +2,8 @@
 //!
 //! An adapter proves itself by calling [`contract()`] from one of its tests. One that implements
 //! only some of the repositories calls their parts: [`units_of_work()`], [`users()`],
-//! [`api_keys()`], [`idempotency()`], [`audit()`], [`credentials()`]. Each panics at the first
+//! [`api_keys()`], [`attempt_limits()`], [`second_factors()`], [`login_tickets()`],
+//! [`idempotency()`], [`audit()`], [`credentials()`]. Each panics at the first
 //! promise that is broken, with a message that says what is wrong.
 //!
 //! ```
@@ -22,7 +23,8 @@ mod contract;
 mod memory;
 
 pub use contract::{
-    api_keys, audit, audit_with, contract, credentials, credentials_of, idempotency,
-    idempotency_of, people, races, units_of_work, users,
+    api_keys, attempt_limits, attempt_limits_of, audit, audit_with, contract, credentials,
+    credentials_of, idempotency, idempotency_of, login_tickets, login_tickets_of, races,
+    random_attempts_follow_the_rules, second_factors, second_factors_of, units_of_work, users,
 };
 pub use memory::{MemoryStore, MemoryTx, Tampering};

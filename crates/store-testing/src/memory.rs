@@ -199,8 +199,8 @@ mod tests {
     use keyward_core::Id;
 
     use super::*;
-    use crate::contract::rows::{api_key, sign, user};
-    use crate::{contract, races};
+    use crate::contract::rows::{added_user, api_key, sign, user};
+    use crate::{contract, races, random_attempts_follow_the_rules};
 
     #[test]
     fn memory_keeps_the_contract() {
@@ -225,6 +225,15 @@ mod tests {
         let store = Arc::new(MemoryStore::new());
         for _ in 0..5 {
             races(Arc::clone(&store));
+        }
+    }
+
+    #[test]
+    fn memory_counts_attempts_as_the_rules_say() {
+        let store = MemoryStore::new();
+        for seed in 0..24 {
+            let user = added_user(&store);
+            random_attempts_follow_the_rules(&store, user, seed, 2_000);
         }
     }
 

@@ -7,8 +7,66 @@ use keyward_auth::{
 use keyward_core::{StoreError, Timestamp};
 use keyward_crypto::{Mac, Signed, TicketId, TotpStep};
 
-use super::{BrokenTx, Fault, assert_found};
-use crate::contract::{people, rows};
+use super::{BrokenStore, BrokenTx, assert_found};
+use crate::contract::{attempts, factors, rows, tickets};
+
+/// What is wrong with attempts, second factors or tickets.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Fault {
+    /// Every attempt opens a window of its own.
+    ForgetsTheWindow,
+    /// Attempts that are refused are counted.
+    CountsRefusals,
+    /// A lock is as long as the first one.
+    LocksForTheSameTime,
+    /// A used code takes the attempt out of its window too.
+    ForgivesTheWindow,
+    /// A used code counts as a guess.
+    ForgivesNothing,
+    /// A success gives the attempt back to whatever window there is.
+    RefundsTheWrongWindow,
+    /// The used step is written over a higher one.
+    LowersTheStep,
+    /// A success without a step forgets the used step.
+    ForgetsTheStep,
+    /// Limits of everybody are lifted.
+    LiftsEverybody,
+    /// Lifting opens a new window.
+    LiftsTheWindow,
+    /// What is counted for factors is forgotten like what is counted for passwords.
+    ForgetsFactors,
+    /// Locked passwords are forgotten.
+    ForgetsLocks,
+    /// A new secret gives new attempts.
+    ResetsOnEnrolment,
+    /// A column that becomes NULL is left as it was.
+    KeepsPending,
+    /// A recovery code is not taken out.
+    RecoveryCodeStays,
+    /// Recovery codes are found without their owner.
+    SharedRecoveryCodes,
+    /// Tries of tickets are not counted.
+    UncountedTries,
+    /// Tickets never end.
+    EndlessTickets,
+    /// A ticket is not taken out.
+    TicketStays,
+    /// Tickets of everybody are voided.
+    VoidsEverybody,
+}
+
+impl BrokenTx {
+    fn has(&self, fault: Fault) -> bool {
+        self.fault == super::Fault::People(fault)
+    }
+
+    fn edit(&mut self, subject: &LimitSubject, edit: impl FnOnce(&mut AttemptState)) {
+        let attempts = Arc::make_mut(&mut self.inner.tables.attempts);
+        if let Some(known) = attempts.get_mut(subject.as_str()) {
+            edit(&mut Arc::make_mut(known).state);
+        }
+    }
+}
 
 impl AttemptLimits for BrokenTx {
     fn reserve_attempt(
@@ -17,10 +75,17 @@ impl AttemptLimits for BrokenTx {
         now: Timestamp,
         policy: &AttemptPolicy,
     ) -> Result<Option<Reserved>, StoreError> {
-        if self.fault == Fault::NewBudgetEachTime {
-            Arc::make_mut(&mut self.inner.tables.attempts).remove(subject.as_str());
+        if self.has(Fault::ForgetsTheWindow) {
+            self.edit(subject, |state| state.window_count = 0);
         }
-        self.inner.reserve_attempt(subject, now, policy)
+        let reserved = self.inner.reserve_attempt(subject, now, policy)?;
+        if reserved.is_none() && self.has(Fault::CountsRefusals) {
+            self.edit(subject, |state| state.fails += 1);
+        }
+        if reserved.is_some_and(|reserved| reserved.locks) && self.has(Fault::LocksForTheSameTime) {
+            self.edit(subject, |state| state.locked_until = now.0 + 900);
+        }
+        Ok(reserved)
     }
 
     fn attempt_succeeded(
@@ -29,24 +94,41 @@ impl AttemptLimits for BrokenTx {
         reserved: &Reserved,
         step: Option<TotpStep>,
     ) -> Result<bool, StoreError> {
-        if self.fault == Fault::AcceptsUsedSteps {
-            let attempts = Arc::make_mut(&mut self.inner.tables.attempts);
-            if let Some(known) = attempts.get_mut(subject.as_str()) {
-                Arc::make_mut(known).state.last_step = i64::MIN;
-            }
+        if self.has(Fault::LowersTheStep) || (self.has(Fault::ForgetsTheStep) && step.is_none()) {
+            self.edit(subject, |state| state.last_step = 0);
         }
-        self.inner.attempt_succeeded(subject, reserved, step)
+        let window = self.attempts(subject)?.map(|state| state.window_start);
+        let mut reserved = *reserved;
+        if self.has(Fault::RefundsTheWrongWindow) {
+            reserved.window_start = window.unwrap_or_default();
+        }
+        self.inner.attempt_succeeded(subject, &reserved, step)
     }
 
     fn forgive_attempt(&mut self, subject: &LimitSubject) -> Result<(), StoreError> {
+        if self.has(Fault::ForgivesNothing) {
+            return Ok(());
+        }
+        if self.has(Fault::ForgivesTheWindow) {
+            self.edit(subject, |state| {
+                state.window_count = (state.window_count - 1).max(0);
+            });
+        }
         self.inner.forgive_attempt(subject)
     }
 
     fn lift_limits(&mut self, account: UserId) -> Result<(), StoreError> {
-        if self.fault == Fault::LiftsForEverybody {
-            for known in Arc::make_mut(&mut self.inner.tables.attempts).values_mut() {
-                let known = Arc::make_mut(known);
+        let (everybody, window) = (
+            self.has(Fault::LiftsEverybody),
+            self.has(Fault::LiftsTheWindow),
+        );
+        for known in Arc::make_mut(&mut self.inner.tables.attempts).values_mut() {
+            let known = Arc::make_mut(known);
+            if everybody {
                 known.state = known.state.lift();
+            }
+            if window && known.account == Some(account) {
+                known.state.window_count = 0;
             }
         }
         self.inner.lift_limits(account)
@@ -62,10 +144,15 @@ impl AttemptLimits for BrokenTx {
         now: Timestamp,
         limit: i64,
     ) -> Result<usize, StoreError> {
-        if self.fault == Fault::ForgetsFactors {
-            let attempts = Arc::make_mut(&mut self.inner.tables.attempts);
-            attempts.retain(|_, known| known.touched_at >= before);
+        if self.has(Fault::ForgetsFactors) {
+            Arc::make_mut(&mut self.inner.tables.attempts)
+                .retain(|subject, known| !subject.contains(':') || known.touched_at >= before);
         }
+        let now = if self.has(Fault::ForgetsLocks) {
+            Timestamp(i64::MAX)
+        } else {
+            now
+        };
         self.inner.forget_attempts(before, now, limit)
     }
 }
@@ -76,7 +163,15 @@ impl SecondFactors for BrokenTx {
     }
 
     fn set_totp_secrets(&mut self, user: UserId, secrets: &TotpSecrets) -> Result<(), StoreError> {
-        self.inner.set_totp_secrets(user, secrets)
+        if self.has(Fault::ResetsOnEnrolment) {
+            let attempts = Arc::make_mut(&mut self.inner.tables.attempts);
+            attempts.remove(LimitSubject::totp(user).as_str());
+        }
+        let mut secrets = secrets.clone();
+        if self.has(Fault::KeepsPending) {
+            secrets.pending = secrets.pending.or(self.inner.totp_secrets(user)?.pending);
+        }
+        self.inner.set_totp_secrets(user, &secrets)
     }
 
     fn recovery_codes(&mut self, user: UserId) -> Result<Vec<Mac>, StoreError> {
@@ -88,13 +183,16 @@ impl SecondFactors for BrokenTx {
     }
 
     fn use_recovery_code(&mut self, user: UserId, code: &Mac) -> Result<bool, StoreError> {
-        let worked = self.inner.use_recovery_code(user, code)?;
-        if worked && self.fault == Fault::KeepsUsedCodes {
-            let mut codes = self.inner.recovery_codes(user)?;
-            codes.push(code.clone());
-            self.inner.set_recovery_codes(user, &codes)?;
+        if self.has(Fault::RecoveryCodeStays) {
+            return Ok(self.inner.recovery_codes(user)?.contains(code));
         }
-        Ok(worked)
+        let mut owner = user;
+        if self.has(Fault::SharedRecoveryCodes) {
+            let all = self.inner.tables.recovery_codes.iter();
+            let holder = all.rev().find(|(_, codes)| codes.contains(code));
+            owner = holder.map_or(user, |(holder, _)| *holder);
+        }
+        self.inner.use_recovery_code(owner, code)
     }
 }
 
@@ -109,19 +207,30 @@ impl LoginTickets for BrokenTx {
         now: Timestamp,
         at_most: i64,
     ) -> Result<Option<Signed<TicketRecord>>, StoreError> {
-        let at_most = if self.fault == Fault::UncountedTries {
-            i64::MAX
+        let now = if self.has(Fault::EndlessTickets) {
+            Timestamp(i64::MIN)
         } else {
-            at_most
+            now
         };
-        self.inner.try_ticket(id, now, at_most)
+        let tickets = Arc::clone(&self.inner.tables.tickets);
+        let found = self.inner.try_ticket(id, now, at_most)?;
+        if self.has(Fault::UncountedTries) {
+            self.inner.tables.tickets = tickets;
+        }
+        Ok(found)
     }
 
     fn use_ticket(&mut self, id: TicketId) -> Result<bool, StoreError> {
+        if self.has(Fault::TicketStays) {
+            return Ok(self.inner.tables.tickets.contains_key(&id));
+        }
         self.inner.use_ticket(id)
     }
 
     fn void_tickets(&mut self, user: UserId) -> Result<(), StoreError> {
+        if self.has(Fault::VoidsEverybody) {
+            self.inner.tables.tickets = Arc::default();
+        }
         self.inner.void_tickets(user)
     }
 
@@ -130,74 +239,150 @@ impl LoginTickets for BrokenTx {
     }
 }
 
+#[track_caller]
+fn found(fault: Fault, promise: &str, check: impl FnOnce(&BrokenStore)) {
+    assert_found(super::Fault::People(fault), promise, check);
+}
+
 #[test]
-fn attempts_that_are_looked_up_before_they_are_counted_are_found() {
-    assert_found(Fault::ReadThenWrite, "reserve_attempt: of", |store| {
-        let user = rows::added_user(store);
-        people::of_racing_attempts_as_many_are_reserved_as_allowed(store, user);
+fn attempts_that_are_counted_after_a_look_are_found() {
+    let fault = super::Fault::ReadThenWrite;
+    assert_found(fault, "exactly 5 must get a reservation", |store| {
+        attempts::of_racing_attempts_as_many_as_allowed_are_evaluated(store);
     });
-    assert_found(Fault::ReadThenWrite, "attempt_succeeded: of", |store| {
-        let user = rows::added_user(store);
-        people::of_racing_successes_with_one_step_one_is_written(store, user);
+    assert_found(fault, "the one that reaches the lock", |store| {
+        attempts::of_racing_attempts_one_reaches_the_lock(store);
     });
-    assert_found(Fault::ReadThenWrite, "use_recovery_code: of", |store| {
-        let user = rows::added_user(store);
-        people::of_racing_uses_of_a_recovery_code_one_succeeds(store, user);
-    });
-    assert_found(Fault::ReadThenWrite, "try_ticket: of", |store| {
-        let user = rows::added_user(store);
-        people::of_racing_tries_of_a_ticket_as_many_succeed_as_allowed(store, user);
-    });
-    assert_found(Fault::ReadThenWrite, "use_ticket: of", |store| {
-        let user = rows::added_user(store);
-        people::of_racing_uses_of_a_ticket_one_succeeds(store, user);
+    assert_found(fault, "calls with one step exactly one", |store| {
+        attempts::of_racing_codes_one_is_accepted(store);
     });
 }
 
 #[test]
-fn a_budget_that_begins_anew_is_found() {
-    assert_found(Fault::NewBudgetEachTime, "of the rules", |store| {
+fn tickets_and_recovery_codes_that_are_taken_after_a_look_are_found() {
+    let fault = super::Fault::ReadThenWrite;
+    assert_found(fault, "use_recovery_code: of 24", |store| {
         let user = rows::added_user(store);
-        people::attempts_are_counted_by_the_rules(store, user);
+        factors::of_racing_uses_of_a_recovery_code_one_succeeds(store, user);
+    });
+    assert_found(fault, "exactly 5 must get the ticket", |store| {
+        let user = rows::added_user(store);
+        tickets::of_racing_tries_as_many_as_allowed_get_the_ticket(store, user);
+    });
+    assert_found(fault, "use_ticket: of 24", |store| {
+        let user = rows::added_user(store);
+        tickets::of_racing_uses_of_a_ticket_one_succeeds(store, user);
     });
 }
 
 #[test]
-fn a_step_that_is_accepted_twice_is_found() {
-    assert_found(Fault::AcceptsUsedSteps, "attempt_succeeded: of", |store| {
+fn a_window_that_is_forgotten_is_found() {
+    found(
+        Fault::ForgetsTheWindow,
+        "more attempts in a window",
+        |store| {
+            let user = rows::added_user(store);
+            attempts::an_attempt_too_many_changes_nothing(store, user);
+        },
+    );
+    found(Fault::CountsRefusals, "something was counted", |store| {
         let user = rows::added_user(store);
-        people::of_racing_successes_with_one_step_one_is_written(store, user);
+        attempts::an_attempt_too_many_changes_nothing(store, user);
     });
 }
 
 #[test]
-fn limits_that_are_lifted_for_everybody_are_found() {
-    assert_found(Fault::LiftsForEverybody, "of one account", |store| {
+fn attempts_that_follow_other_rules_are_found() {
+    for fault in [
+        Fault::ForgetsTheWindow,
+        Fault::CountsRefusals,
+        Fault::LocksForTheSameTime,
+        Fault::ForgivesTheWindow,
+        Fault::ForgivesNothing,
+        Fault::RefundsTheWrongWindow,
+        Fault::LowersTheStep,
+        Fault::ForgetsTheStep,
+        Fault::LiftsTheWindow,
+    ] {
+        found(fault, "the rules", |store| {
+            let user = rows::added_user(store);
+            attempts::random_attempts_follow_the_rules(store, user, 1, 600);
+        });
+    }
+}
+
+#[test]
+fn a_step_that_becomes_unused_again_is_found() {
+    for fault in [Fault::LowersTheStep, Fault::ForgetsTheStep] {
+        found(fault, "was answered wrongly", |store| {
+            let user = rows::added_user(store);
+            attempts::a_step_is_accepted_once(store, &LimitSubject::totp(user));
+        });
+    }
+}
+
+#[test]
+fn limits_that_are_lifted_too_far_are_found() {
+    found(Fault::LiftsEverybody, "not of this account", |store| {
         let (user, other) = (rows::added_user(store), rows::added_user(store));
-        people::limits_are_lifted_for_one_account(store, user, other);
+        attempts::limits_are_lifted_for_one_account(store, user, other);
     });
-}
-
-#[test]
-fn a_forgotten_count_of_a_factor_is_found() {
-    assert_found(Fault::ForgetsFactors, "forget_attempts dropped", |store| {
-        let user = rows::added_user(store);
-        people::counts_of_factors_are_never_forgotten(store, user);
-    });
-}
-
-#[test]
-fn a_recovery_code_that_stays_is_found() {
-    assert_found(Fault::KeepsUsedCodes, "each code works once", |store| {
+    found(Fault::LiftsTheWindow, "neither the window", |store| {
         let (user, other) = (rows::added_user(store), rows::added_user(store));
-        people::a_recovery_code_is_there_once(store, user, other);
+        attempts::limits_are_lifted_for_one_account(store, user, other);
     });
 }
 
 #[test]
-fn a_ticket_with_tries_without_end_is_found() {
-    assert_found(Fault::UncountedTries, "try_ticket: of", |store| {
+fn counts_that_are_forgotten_too_early_are_found() {
+    found(Fault::ForgetsFactors, "for an authenticator", |store| {
         let user = rows::added_user(store);
-        people::of_racing_tries_of_a_ticket_as_many_succeed_as_allowed(store, user);
+        attempts::old_counts_of_passwords_are_forgotten(store, user);
+    });
+    found(Fault::ForgetsLocks, "and are not locked", |store| {
+        let user = rows::added_user(store);
+        attempts::old_counts_of_passwords_are_forgotten(store, user);
+    });
+    found(Fault::ResetsOnEnrolment, "new enrolment reset", |store| {
+        let user = rows::added_user(store);
+        attempts::new_secrets_reset_nothing(store, user);
+    });
+}
+
+#[test]
+fn a_secret_that_stays_is_found() {
+    found(Fault::KeepsPending, "what is None", |store| {
+        let (user, other) = (rows::added_user(store), rows::added_user(store));
+        factors::secrets_read_back(store, user, other);
+    });
+}
+
+#[test]
+fn recovery_codes_that_work_twice_or_for_others_are_found() {
+    for fault in [Fault::RecoveryCodeStays, Fault::SharedRecoveryCodes] {
+        found(fault, "true exactly once", |store| {
+            let (user, other) = (rows::added_user(store), rows::added_user(store));
+            factors::a_recovery_code_is_used_once(store, user, other);
+        });
+    }
+}
+
+#[test]
+fn tickets_that_last_too_long_are_found() {
+    found(Fault::UncountedTries, "must be counted", |store| {
+        let user = rows::added_user(store);
+        tickets::a_ticket_is_tried_so_often(store, user);
+    });
+    found(Fault::EndlessTickets, "ends at its time", |store| {
+        let user = rows::added_user(store);
+        tickets::a_ticket_ends_at_its_time(store, user);
+    });
+    found(Fault::TicketStays, "used exactly once", |store| {
+        let user = rows::added_user(store);
+        tickets::a_ticket_is_used_once(store, user);
+    });
+    found(Fault::VoidsEverybody, "of another user", |store| {
+        let (user, other) = (rows::added_user(store), rows::added_user(store));
+        tickets::tickets_of_one_user_are_voided(store, user, other);
     });
 }

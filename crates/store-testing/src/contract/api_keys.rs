@@ -27,6 +27,7 @@ pub fn api_keys<S: Store<Tx: ApiKeys>>(store: &S, owner: UserId) {
     last_use_never_goes_back(store, owner);
     a_list_has_every_key_of_the_owner_once(store, owner);
     a_row_without_a_readable_mac_is_listed(store, owner);
+    live_sessions_are_those_that_open_something(store, owner);
     of_racing_changes_one_is_written(store, owner);
 }
 
@@ -54,12 +55,14 @@ fn a_key_reads_back<S: Store<Tx: ApiKeys>>(store: &S, owner: UserId) {
         created_at: Timestamp(0),
         expires_at: Some(Timestamp(253_402_300_799)),
         revoked_at: Some(Timestamp(-1)),
+        fresh_until: Some(Timestamp(i64::MAX)),
         ..api_key(owner)
     };
     let agent = ApiKeyRecord {
         kind: ApiKeyKind::Agent,
         scopes: Scopes::all(),
         expires_at: Some(Timestamp(0)),
+        fresh_until: Some(Timestamp(0)),
         ..api_key(owner)
     };
     for record in [rare, agent] {
@@ -101,7 +104,10 @@ fn the_key_of_a_failed_unit_of_work_is_gone<S: Store<Tx: ApiKeys>>(store: &S, ow
     check_stored(store, &kept, None, "a change in a failed `write` was kept");
 }
 
-fn a_change_writes_every_column_of_one_key<S: Store<Tx: ApiKeys>>(store: &S, owner: UserId) {
+pub(crate) fn a_change_writes_every_column_of_one_key<S: Store<Tx: ApiKeys>>(
+    store: &S,
+    owner: UserId,
+) {
     let old = added(store, api_key(owner));
     let bystander = added(store, api_key(owner));
     let id = old.unverified().id;
@@ -114,6 +120,7 @@ fn a_change_writes_every_column_of_one_key<S: Store<Tx: ApiKeys>>(store: &S, own
         created_at: Timestamp(7),
         expires_at: Some(Timestamp(8)),
         revoked_at: Some(Timestamp(9)),
+        fresh_until: Some(Timestamp(10)),
         ..api_key(owner)
     });
     let answer = write(store, |tx| tx.replace_api_key(old.mac(), &new));
@@ -267,6 +274,60 @@ pub(crate) fn a_row_without_a_readable_mac_is_listed<S: Store<Tx: ApiKeys>>(
         found.is_some_and(|key| key.unverified().key_mac.is_unreadable()),
         "api_keys_of: a key_mac that cannot be read must come back as Mac::unreadable()"
     );
+}
+
+pub(crate) fn live_sessions_are_those_that_open_something<S: Store<Tx: ApiKeys>>(
+    store: &S,
+    owner: UserId,
+) {
+    let session = |edit: fn(&mut ApiKeyRecord)| {
+        let mut record = ApiKeyRecord {
+            kind: ApiKeyKind::Login,
+            expires_at: Some(Timestamp(1_000)),
+            ..api_key(owner)
+        };
+        edit(&mut record);
+        added(store, record)
+    };
+    let live = [
+        session(|key| key.fresh_until = Some(Timestamp(999))),
+        session(|key| key.expires_at = None),
+        session(|key| key.scopes = Scopes::NONE),
+    ];
+    let others = [
+        session(|key| key.kind = ApiKeyKind::User),
+        session(|key| key.kind = ApiKeyKind::Agent),
+        session(|key| key.revoked_at = Some(Timestamp(1))),
+        session(|key| key.revoked_at = Some(Timestamp(5_000))),
+        session(|key| key.expires_at = Some(Timestamp(999))),
+        session(|key| key.expires_at = Some(Timestamp(0))),
+    ];
+    let found = read(store, |tx| tx.live_sessions(owner, Timestamp(999)));
+    let one = |wanted: &Signed<ApiKeyRecord>| {
+        let mut same = (found.iter()).filter(|key| key.unverified().id == wanted.unverified().id);
+        (same.next(), same.next())
+    };
+    for wanted in &live {
+        let (Some(found), None) = one(wanted) else {
+            panic!("live_sessions: a session that opens something is not there once");
+        };
+        assert_same(found, wanted, "live_sessions");
+    }
+    for unwanted in &others {
+        assert!(
+            one(unwanted).0.is_none(),
+            "live_sessions: lists a key that was revoked, has expired, or is no session: {:?}",
+            unwanted.unverified()
+        );
+    }
+    for (user, now) in [(owner, 1_000), (Id::generate(), 0)] {
+        let found = read(store, |tx| tx.live_sessions(user, Timestamp(now)));
+        let wrong = (found.iter()).find(|key| key.unverified().expires_at.is_some());
+        assert!(
+            wrong.is_none(),
+            "live_sessions: a key that ends now, or of somebody else"
+        );
+    }
 }
 
 pub(crate) fn of_racing_changes_one_is_written<S: Store<Tx: ApiKeys>>(store: &S, owner: UserId) {

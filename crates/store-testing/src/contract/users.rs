@@ -40,7 +40,7 @@ fn a_user_reads_back<S: Store<Tx: Users>>(store: &S) {
             first_name: PersonName::from_stored(text.to_owned()),
             last_name: PersonName::from_stored(String::new()),
             created_at: Timestamp(253_402_300_799),
-            mfa_since: None,
+            mfa_since: Some(Timestamp(253_402_300_799)),
             version: i64::MAX,
             ..user()
         });
@@ -53,6 +53,7 @@ fn a_user_reads_back<S: Store<Tx: Users>>(store: &S) {
             kind: UserKind::Agent,
             status: UserStatus::Disabled,
             password_hash: None,
+            mfa_since: Some(Timestamp(0)),
             ..user()
         }),
     );
@@ -202,6 +203,7 @@ pub(crate) fn a_change_writes_every_column_of_one_user<S: Store<Tx: Users>>(stor
         user.password_hash = None;
         user.first_name = PersonName::from_stored("Αθηνά".to_owned());
         user.last_name = PersonName::from_stored(String::new());
+        user.mfa_since = Some(Timestamp(1_800_000_001));
     });
     replaced(store, &before, &after, UserReplaced::Done);
     let back = changed(&after, |user| {
@@ -209,6 +211,7 @@ pub(crate) fn a_change_writes_every_column_of_one_user<S: Store<Tx: Users>>(stor
         user.role = Role::Admin;
         user.status = UserStatus::Active;
         user.password_hash = Some(PasswordHash::from_stored("$argon2id$new".to_owned()));
+        user.mfa_since = None;
     });
     replaced(store, &after, &back, UserReplaced::Done);
     assert_stored(store, &bystander, "replace_user changed somebody else");

@@ -9,6 +9,7 @@
 mod audit_chain;
 mod audit_events;
 mod authenticate;
+mod changed_meanwhile;
 mod flaky_store;
 mod last_used;
 mod manage_keys;
