@@ -251,7 +251,7 @@ fn spellings() -> Vec<String> {
     let letters: Vec<char> = NAME.chars().collect();
     let with = |place: usize, text: &str| {
         let mut spelled: Vec<String> = letters.iter().map(char::to_string).collect();
-        spelled[place] = text.to_owned();
+        text.clone_into(&mut spelled[place]);
         spelled.concat()
     };
     for (place, letter) in letters.iter().enumerate() {
