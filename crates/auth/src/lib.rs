@@ -12,6 +12,8 @@ mod authenticate;
 mod codes;
 mod environment;
 mod factors;
+#[cfg(test)]
+mod formats;
 mod guard;
 mod hashing;
 mod housekeeping;

@@ -263,6 +263,8 @@ pub struct ListedKey {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use keyward_crypto::MacRing;
 
     use super::*;
@@ -276,9 +278,8 @@ mod tests {
         Id::parse("01890a5d-7e8f-7c3d-a1b2-c3d4e5f60718").unwrap()
     }
 
-    #[test]
-    fn the_mac_of_a_user_row_is_the_documented_one() {
-        let user = User {
+    fn user() -> User {
+        User {
             id: user_id(),
             username: Username::parse("ada").unwrap(),
             kind: UserKind::Human,
@@ -290,19 +291,14 @@ mod tests {
             created_at: Timestamp(1_800_000_000),
             mfa_since: None,
             version: 3,
-        };
-        assert_eq!(
-            Signed::sign(user, &macs()).mac().as_stored(),
-            "b75c0c4eefa6817b.dde7e63af23f173bfc04906e70e8345092b602cae3c7b1ae5de9c28c09bd3318"
-        );
+        }
     }
 
-    #[test]
-    fn the_mac_of_a_key_row_is_the_documented_one() {
+    fn key() -> ApiKeyRecord {
         let key_mac = Mac::from_stored(
             "b75c0c4eefa6817b.01ee888a8166d6624cb81e8c59e9abadab851dc4ff6ecbeebdedf9f2b40a6452",
         );
-        let key = ApiKeyRecord {
+        ApiKeyRecord {
             id: ApiKeyId::parse("0123456789ABCDEF").unwrap(),
             kind: ApiKeyKind::User,
             user: user_id(),
@@ -313,10 +309,118 @@ mod tests {
             revoked_at: None,
             fresh_until: None,
             key_mac: key_mac.unwrap(),
+        }
+    }
+
+    #[test]
+    fn the_mac_of_a_user_row_is_the_documented_one() {
+        for (mfa_since, expected) in [
+            (
+                None,
+                "b75c0c4eefa6817b.dde7e63af23f173bfc04906e70e8345092b602cae3c7b1ae5de9c28c09bd3318",
+            ),
+            (
+                Some(1_800_000_000),
+                "b75c0c4eefa6817b.8ff77373bf89e8832e41a675afe217fb49353c76b6325fe1fd288c72ea76e8db",
+            ),
+            (
+                Some(0),
+                "b75c0c4eefa6817b.117329c963d9ad9dffdfd8880525172876a0d63a694a985b1ffce78425b5d066",
+            ),
+            (
+                Some(-1),
+                "b75c0c4eefa6817b.f5e289c849fa73215335102d997cf68a7e0db6ac575c349dcf1ef930b8d04d8c",
+            ),
+        ] {
+            let user = User {
+                mfa_since: mfa_since.map(Timestamp),
+                ..user()
+            };
+            let mac = Signed::sign(user, &macs()).mac().as_stored();
+            assert_eq!(mac, expected, "{mfa_since:?}");
+        }
+    }
+
+    #[test]
+    fn the_mac_of_a_key_row_is_the_documented_one() {
+        let expiry = Some(1_900_000_000);
+        for (expires_at, fresh_until, expected) in [
+            (
+                expiry,
+                None,
+                "b75c0c4eefa6817b.750c43a30e351bc63ff3797e63149f144a060012304396d667e5e429d9a6a18c",
+            ),
+            (
+                expiry,
+                Some(1_800_000_300),
+                "b75c0c4eefa6817b.a5ef9c67128c2bb805f66826a1141d0b5922246a8163d3352faa06e8c9faf894",
+            ),
+            (
+                None,
+                Some(1_800_000_300),
+                "b75c0c4eefa6817b.baccbda679dfae9673890485e2882dfc2a00e82d66fdf42e964735670e2a2661",
+            ),
+        ] {
+            let key = ApiKeyRecord {
+                expires_at: expires_at.map(Timestamp),
+                fresh_until: fresh_until.map(Timestamp),
+                ..key()
+            };
+            let mac = Signed::sign(key, &macs()).mac().as_stored();
+            assert_eq!(mac, expected, "{expires_at:?} {fresh_until:?}");
+        }
+    }
+
+    #[test]
+    fn every_column_that_decides_something_is_covered() {
+        let user_mac = |edit: fn(&mut User)| {
+            let mut user = user();
+            edit(&mut user);
+            Signed::sign(user, &macs()).mac().as_stored()
         };
-        assert_eq!(
-            Signed::sign(key, &macs()).mac().as_stored(),
-            "b75c0c4eefa6817b.750c43a30e351bc63ff3797e63149f144a060012304396d667e5e429d9a6a18c"
-        );
+        let of_users = [
+            user_mac(|_| ()),
+            user_mac(|user| user.id = Id::generate()),
+            user_mac(|user| user.username = Username::parse("eve").unwrap()),
+            user_mac(|user| user.kind = UserKind::Agent),
+            user_mac(|user| user.role = Role::Normal),
+            user_mac(|user| user.status = UserStatus::Disabled),
+            user_mac(|user| user.password_hash = Some(PasswordHash::from_stored("x".into()))),
+            user_mac(|user| user.mfa_since = Some(Timestamp(1))),
+            user_mac(|user| user.version = 4),
+        ];
+        let key_mac = |edit: fn(&mut ApiKeyRecord)| {
+            let mut key = key();
+            edit(&mut key);
+            Signed::sign(key, &macs()).mac().as_stored()
+        };
+        let of_keys = [
+            key_mac(|_| ()),
+            key_mac(|key| key.id = ApiKeyId::parse("0123456789ABCDEf").unwrap()),
+            key_mac(|key| key.kind = ApiKeyKind::Login),
+            key_mac(|key| key.user = Id::generate()),
+            key_mac(|key| key.scopes = Scopes::all()),
+            key_mac(|key| key.created_at = Timestamp(1)),
+            key_mac(|key| key.expires_at = None),
+            key_mac(|key| (key.expires_at, key.revoked_at) = (None, key.expires_at)),
+            key_mac(|key| key.revoked_at = Some(Timestamp(1))),
+            key_mac(|key| key.fresh_until = Some(Timestamp(1))),
+        ];
+        for macs in [of_users.as_slice(), &of_keys] {
+            let different: HashSet<_> = macs.iter().collect();
+            assert_eq!(different.len(), macs.len());
+        }
+    }
+
+    #[test]
+    fn a_key_is_live_until_it_ends() {
+        let key = key();
+        assert!(key.is_live(Timestamp(1_899_999_999)));
+        assert!(!key.is_live(Timestamp(1_900_000_000)));
+        let revoked = ApiKeyRecord {
+            revoked_at: Some(Timestamp(i64::MAX)),
+            ..key
+        };
+        assert!(!revoked.is_live(Timestamp(0)));
     }
 }
