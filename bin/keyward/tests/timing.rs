@@ -28,17 +28,7 @@ fn attempts_for_unknown_known_and_disabled_users_take_the_same_time() {
     let _alone = alone();
     let home = Home::new().set("TRUSTED_PROXIES", "127.0.0.1");
     let server = home.start();
-    let admin = server.admin();
-    for name in ["known", "disabled"] {
-        let person = json!({ "username": name, "password": "correct horse battery" });
-        let made = admin.post("/api/v1/users", &person).expect(201);
-        if name == "disabled" {
-            let path = format!("/api/v1/users/{}", made["id"].as_str().unwrap());
-            admin
-                .patch(&path, &json!({ "status": "disabled" }))
-                .expect(200);
-        }
-    }
+    make_users(&server.admin());
     let requests = requests();
     let is_long = requests >= 1_000;
     let (tolerance, planted) = if is_long { (0.02, 0.05) } else { (0.25, 0.75) };
@@ -113,6 +103,18 @@ fn attempts_for_unknown_and_known_users_are_the_same_work() {
         planted.abs() > 0.01,
         "a planted difference was not found: {planted:+.5}"
     );
+}
+
+fn make_users(admin: &Client) {
+    for name in ["known", "disabled"] {
+        let person = json!({ "username": name, "password": "correct horse battery" });
+        let made = admin.post("/api/v1/users", &person).expect(201);
+        if name == "disabled" {
+            let path = format!("/api/v1/users/{}", made["id"].as_str().unwrap());
+            let change = json!({ "status": "disabled" });
+            admin.patch(&path, &change).expect(200);
+        }
+    }
 }
 
 /// Each of these tests wants the machine for itself.
