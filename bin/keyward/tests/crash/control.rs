@@ -27,10 +27,17 @@ fn is_acked(entry: &Entry, name: &str) -> bool {
     entry.outcome == Outcome::Acked && entry.operation.name() == name
 }
 
-/// The id of a credential that is there.
+/// The id of a credential that is there, and of which it is known what it should be.
 fn present() -> String {
-    let (id, _) = IN_ORDER.1.credentials.iter().next().unwrap();
-    id.clone()
+    let (log, found) = &*IN_ORDER;
+    let is_open = |id: &String| {
+        log.iter().any(|entry| {
+            entry.outcome == Outcome::Unknown
+                && matches!(&entry.operation, Operation::Change { id: of, .. } | Operation::Delete { id: of } if of == id)
+        })
+    };
+    let known = found.credentials.keys().find(|id| !is_open(id));
+    known.unwrap().clone()
 }
 
 fn noticed(log: &[Entry], found: &Found, what: &str) {
