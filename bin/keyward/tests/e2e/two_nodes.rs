@@ -7,16 +7,16 @@ use serde_json::{Value, json};
 
 use crate::running::{Answer, Client, Home, Server, until};
 
-struct Nodes {
+pub(crate) struct Nodes {
     servers: [Server; 2],
-    admin: String,
+    pub(crate) admin: String,
     // Dropped last.
     homes: [Home; 2],
 }
 
 impl Nodes {
     /// Both start at once, on an empty database.
-    fn start() -> Option<Self> {
+    pub(crate) fn start() -> Option<Self> {
         let home = Home::on_postgres()?.with_keys();
         let homes = [home.another_node(), home];
         let [one, other] = &homes;
@@ -41,8 +41,14 @@ impl Nodes {
         })
     }
 
-    fn clients(&self, key: &str) -> [Client; 2] {
+    pub(crate) fn clients(&self, key: &str) -> [Client; 2] {
         [self.servers[0].client(key), self.servers[1].client(key)]
+    }
+
+    /// As a crash and a supervisor do.
+    pub(crate) fn kill_and_start_the_first(&mut self) {
+        self.servers[0].take_and_kill();
+        self.servers[0] = self.homes[0].start();
     }
 
     /// Asks both at the same moment.

@@ -1,0 +1,133 @@
+//! Codes and their limits on two servers on one PostgreSQL database.
+
+use std::thread;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use keyward_crypto::TotpSecret;
+use serde_json::{Value, json};
+
+use crate::running::{Answer, Client};
+use crate::two_nodes::Nodes;
+
+#[test]
+fn one_code_sent_to_both_nodes_at_once_works_once() {
+    let Some(nodes) = Nodes::start() else { return };
+    let clients = nodes.clients(&nodes.admin);
+    let secret = enrol(&clients[0]);
+    let code = secret.code_at(now()).expose().to_owned();
+    let places = ["/api/v1/auth/step-up", "/api/v1/auth/mfa/recovery-codes"];
+    let answers = at_once(&clients, |client, n| {
+        client.post(places[n % 2], &json!({ "code": code }))
+    });
+    let statuses: Vec<u16> = answers.iter().map(|answer| answer.status).collect();
+    let worked = statuses.iter().filter(|status| **status == 200).count();
+    assert_eq!(worked, 1, "{statuses:?}");
+    assert!(
+        statuses
+            .iter()
+            .all(|status| [200, 400, 429].contains(status)),
+        "{statuses:?}"
+    );
+
+    let full_width: String = code
+        .chars()
+        .filter_map(|digit| char::from_u32(u32::from(digit) + 0xfee0))
+        .collect();
+    let spellings: [Value; 9] = [
+        json!(code),
+        json!(format!(" {code}")),
+        json!(format!("{code}\n")),
+        json!(format!("{code}\u{0}")),
+        json!(format!("+{code}")),
+        json!(full_width),
+        json!(format!("{}\u{a0}{}", &code[..3], &code[3..])),
+        json!(code.parse::<u32>().unwrap()),
+        json!([code]),
+    ];
+    for spelling in spellings {
+        let answer = clients[1].post(places[0], &json!({ "code": spelling }));
+        assert!(
+            [400, 422, 429].contains(&answer.status),
+            "{spelling}: {answer:?}"
+        );
+    }
+}
+
+#[test]
+fn of_wrong_codes_on_both_nodes_five_are_evaluated_and_a_restart_gives_no_more() {
+    let Some(mut nodes) = Nodes::start() else {
+        return;
+    };
+    let clients = nodes.clients(&nodes.admin);
+    let secret = enrol(&clients[0]);
+    let right = [-30, 0, 30].map(|offset| secret.code_at(now() + offset).expose().to_owned());
+    let wrong = (0..)
+        .map(|n| format!("{n:06}"))
+        .find(|code| !right.contains(code))
+        .unwrap();
+    let answers = at_once(&clients, |client, _| {
+        client.post("/api/v1/auth/step-up", &json!({ "code": wrong }))
+    });
+    let evaluated = answers.iter().filter(|answer| answer.status == 400).count();
+    assert_eq!(evaluated, 5);
+    let limited = |answer: &Answer| answer.status == 429 && answer.header("retry-after").is_some();
+    assert_eq!(
+        answers.iter().filter(|answer| limited(answer)).count(),
+        CALLS - 5
+    );
+
+    nodes.kill_and_start_the_first();
+    let client = nodes.clients(&nodes.admin)[0].clone();
+    let code = secret.code_at(now()).expose().to_owned();
+    let answer = client.post("/api/v1/auth/step-up", &json!({ "code": code }));
+    assert!(limited(&answer), "{answer:?}");
+}
+
+/// Gives the administrator an app, by its code of the step before, so that this step's is unused.
+fn enrol(client: &Client) -> TotpSecret {
+    // Nothing here takes as long as what is left of a step then.
+    while now().rem_euclid(30) > 12 {
+        thread::sleep(Duration::from_millis(100));
+    }
+    let setup = client
+        .post("/api/v1/auth/mfa/setup", &json!({}))
+        .expect(200);
+    let secret = TotpSecret::from_base32(setup["secret"].as_str().unwrap()).unwrap();
+    let code = secret.code_at(now() - 30).expose().to_owned();
+    client
+        .post("/api/v1/auth/mfa/verify", &json!({ "code": code }))
+        .expect(200);
+    secret
+}
+
+/// Calls from many threads, over both nodes in turn.
+fn at_once(clients: &[Client; 2], call: impl Fn(&Client, usize) -> Answer + Sync) -> Vec<Answer> {
+    thread::scope(|scope| {
+        let threads: Vec<_> = (0..THREADS)
+            .map(|thread| {
+                let call = &call;
+                scope.spawn(move || {
+                    let mine = (thread..CALLS).step_by(THREADS);
+                    mine.map(|n| call(&clients[n / 2 % 2], n))
+                        .collect::<Vec<_>>()
+                })
+            })
+            .collect();
+        threads
+            .into_iter()
+            .flat_map(|thread| thread.join().unwrap())
+            .collect()
+    })
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "an authenticator app has the time of its own"
+)]
+fn now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    i64::try_from(since.as_secs()).unwrap()
+}
+
+const CALLS: usize = 400;
+const THREADS: usize = 20;
