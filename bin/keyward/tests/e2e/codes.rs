@@ -7,6 +7,7 @@ use keyward_crypto::TotpSecret;
 use serde_json::{Value, json};
 
 use crate::running::{Answer, Client};
+use crate::together::many;
 use crate::two_nodes::Nodes;
 
 #[test]
@@ -102,22 +103,7 @@ fn enrol(client: &Client) -> TotpSecret {
 
 /// Calls from many threads, over both nodes in turn.
 fn at_once(clients: &[Client; 2], call: impl Fn(&Client, usize) -> Answer + Sync) -> Vec<Answer> {
-    thread::scope(|scope| {
-        let threads: Vec<_> = (0..THREADS)
-            .map(|thread| {
-                let call = &call;
-                scope.spawn(move || {
-                    let mine = (thread..CALLS).step_by(THREADS);
-                    mine.map(|n| call(&clients[n / 2 % 2], n))
-                        .collect::<Vec<_>>()
-                })
-            })
-            .collect();
-        threads
-            .into_iter()
-            .flat_map(|thread| thread.join().unwrap())
-            .collect()
-    })
+    many(CALLS, THREADS, |n| call(&clients[n / 2 % 2], n))
 }
 
 #[expect(

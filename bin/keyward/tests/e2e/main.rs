@@ -24,4 +24,5 @@ mod shown_once;
 mod slow;
 mod stop;
 mod story;
+mod together;
 mod two_nodes;

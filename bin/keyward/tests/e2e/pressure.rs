@@ -1,11 +1,11 @@
 //! What other people do at the same time takes nobody's place away.
 
-use std::sync::Barrier;
 use std::thread;
 
 use serde_json::json;
 
 use crate::running::{Answer, Client, Home};
+use crate::together::{both, many};
 use crate::two_nodes::Nodes;
 
 #[test]
@@ -18,24 +18,15 @@ fn an_outsider_who_guesses_from_many_networks_keeps_nobody_out() {
     admin.post("/api/v1/users", &person).expect(201);
     let anybody = server.client("");
 
-    let guesses: Vec<Answer> = thread::scope(|scope| {
-        let threads: Vec<_> = (0..THREADS)
-            .map(|thread| {
-                let anybody = &anybody;
-                scope.spawn(move || {
-                    let mine = (thread..GUESSES).step_by(THREADS);
-                    let guess = |n| {
-                        let from = format!("198.51.100.{}", n % NETWORKS);
-                        log_in(anybody, &from, "a wrong password of the victim")
-                    };
-                    mine.map(guess).collect::<Vec<_>>()
-                })
-            })
-            .collect();
+    let guess = |n| {
+        let from = format!("198.51.100.{}", n % NETWORKS);
+        log_in(&anybody, &from, "a wrong password of the victim")
+    };
+    let guesses = thread::scope(|scope| {
+        let guesses = scope.spawn(|| many(GUESSES, THREADS, guess));
         log_in(&anybody, "203.0.113.7", right).expect(200);
         admin.get("/api/v1/auth/me").expect(200);
-        let answers = threads.into_iter().flat_map(|t| t.join().unwrap());
-        answers.collect()
+        guesses.join().unwrap()
     });
     let count = |status| guesses.iter().filter(|a| a.status == status).count();
     assert_eq!(count(401) + count(429), GUESSES);
@@ -50,23 +41,16 @@ fn two_administrators_on_two_nodes_never_remove_each_other() {
     let mut one = nodes.clients(&nodes.admin);
     for round in 0..ACTIONS.len() * ACTIONS.len() {
         let other = another_administrator(&one, round);
-        let both = Barrier::new(2);
         let ids = [id(&one[0]), id(&other[0])];
         let actions = [
             ACTIONS[round % ACTIONS.len()],
             ACTIONS[round / ACTIONS.len()],
         ];
-        let statuses = thread::scope(|scope| {
-            let first = scope.spawn(|| {
-                both.wait();
-                act(&one[0], actions[0], &ids[1])
-            });
-            let second = scope.spawn(|| {
-                both.wait();
-                act(&other[1], actions[1], &ids[0])
-            });
-            [first.join().unwrap(), second.join().unwrap()]
-        });
+        let answers = both(
+            || act(&one[0], actions[0], &ids[1]),
+            || act(&other[1], actions[1], &ids[0]),
+        );
+        let statuses = answers.map(|answer| answer.status);
         let worked: Vec<bool> = statuses.iter().map(|s| [200, 204].contains(s)).collect();
         assert_ne!(worked[0], worked[1], "{actions:?}: {statuses:?}");
         if worked[1] {
@@ -82,7 +66,7 @@ fn log_in(client: &Client, from: &str, password: &str) -> Answer {
     client.send("POST", "/api/v1/auth/token", &forwarded, Some(&body))
 }
 
-/// Made by the one there is, with a key for each node.
+/// Made by the one there is. Its clients present one key, each to a node of its own.
 fn another_administrator(one: &[Client; 2], round: usize) -> [Client; 2] {
     let person = json!({
         "username": format!("administrator{round}"),
@@ -102,12 +86,12 @@ fn id(client: &Client) -> String {
     me["id"].as_str().unwrap().to_owned()
 }
 
-fn act(client: &Client, action: &str, on: &str) -> u16 {
+fn act(client: &Client, action: &str, on: &str) -> Answer {
     let path = format!("/api/v1/users/{on}");
     match action {
-        "delete" => client.delete(&path).status,
-        "disable" => client.patch(&path, &json!({ "status": "disabled" })).status,
-        _ => client.patch(&path, &json!({ "role": "normal" })).status,
+        "delete" => client.delete(&path),
+        "disable" => client.patch(&path, &json!({ "status": "disabled" })),
+        _ => client.patch(&path, &json!({ "role": "normal" })),
     }
 }
 

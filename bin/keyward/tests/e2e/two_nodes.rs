@@ -1,11 +1,11 @@
 //! Two servers on one PostgreSQL database behave as one.
 
-use std::sync::Barrier;
 use std::thread;
 
 use serde_json::{Value, json};
 
 use crate::running::{Answer, Client, Home, Server, until};
+use crate::together::both;
 
 pub(crate) struct Nodes {
     servers: [Server; 2],
@@ -53,16 +53,8 @@ impl Nodes {
 
     /// Asks both at the same moment.
     fn at_once(&self, ask: impl Fn(&Client) -> Answer + Sync) -> [Answer; 2] {
-        let start = Barrier::new(2);
         let [one, other] = self.clients(&self.admin);
-        let ask = |client: &Client| {
-            start.wait();
-            ask(client)
-        };
-        thread::scope(|scope| {
-            let other = scope.spawn(|| ask(&other));
-            [ask(&one), other.join().unwrap()]
-        })
+        both(|| ask(&one), || ask(&other))
     }
 }
 
