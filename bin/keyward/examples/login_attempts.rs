@@ -66,6 +66,7 @@ fn add_users(environment: &Environment<DieselStore>) {
         last_name: PersonName::parse("").unwrap(),
         created_at: Timestamp(1_800_000_000),
         mfa_since: None,
+        delegation: None,
         version: 1,
     };
     let users = [

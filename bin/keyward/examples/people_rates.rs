@@ -154,6 +154,7 @@ impl World {
             last_name: PersonName::parse("").unwrap(),
             created_at: self.clock.now(),
             mfa_since: None,
+            delegation: None,
             version: 1,
         };
         let user = Signed::sign(user, &self.macs);

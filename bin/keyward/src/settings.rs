@@ -44,6 +44,8 @@ pub(crate) struct Settings {
     pub(crate) cors: Cors,
     /// `TRUSTED_PROXIES`
     pub(crate) trusted_proxies: Vec<Network>,
+    /// `AGENT_REQUIRE_AUDIENCE`
+    pub(crate) agent_require_audience: bool,
     /// `CREDENTIAL_SCOPE`
     pub(crate) credential_scope: CredentialScope,
     /// `LOG_FORMAT` and `LOG_LEVEL`
@@ -158,6 +160,7 @@ impl Settings {
         let (mode, bind) = (required(Name::KeywardEnv)?, required(Name::Bind)?);
         let (debug, allow_all) = (required(Name::Debug)?, required(Name::CorsAllowAllOrigins)?);
         let scope = required(Name::CredentialScope)?;
+        let require_audience = required(Name::AgentRequireAudience)?;
         let (format, level) = (required(Name::LogFormat)?, required(Name::LogLevel)?);
         let data_dir = required(Name::DataDir)?;
         let (origins, proxies) = (
@@ -174,6 +177,7 @@ impl Settings {
                 origins: list(origins, web_origin::parse)?,
             },
             trusted_proxies: list(proxies, parse_proxies)?,
+            agent_require_audience: require_audience.boolean()?,
             credential_scope: scope.parsed(CredentialScope::parse)?,
             log: LogSettings {
                 format: format.parsed(LogFormat::parse)?,

@@ -7,7 +7,7 @@ use keyward_auth::{Environment, Hashing, Housekeeping, LastUsed, Setup};
 use keyward_core::{Clock, Store as _, SystemClock, with_causes};
 use keyward_credentials::CredentialScope;
 use keyward_crypto::Passwords;
-use keyward_http::Services;
+use keyward_http::{ApiOptions, Services};
 use keyward_store_diesel::{ConnectError, DieselStore, MigrateError, MigrationReport, Options};
 
 use crate::exit::Failure;
@@ -20,7 +20,7 @@ pub(crate) struct Installation {
     pub(crate) store: DieselStore,
     pub(crate) migrated: MigrationReport,
     environment: Environment<DieselStore>,
-    scope: CredentialScope,
+    options: ApiOptions,
 }
 
 impl Installation {
@@ -77,9 +77,12 @@ impl Installation {
                 applied: Vec::new(),
             },
             environment,
-            scope: match settings.credential_scope {
-                settings::CredentialScope::Global => CredentialScope::Global,
-                settings::CredentialScope::Owner => CredentialScope::Owner,
+            options: ApiOptions {
+                credential_scope: match settings.credential_scope {
+                    settings::CredentialScope::Global => CredentialScope::Global,
+                    settings::CredentialScope::Owner => CredentialScope::Owner,
+                },
+                require_audience: settings.agent_require_audience,
             },
         })
     }
@@ -121,7 +124,7 @@ impl Installation {
 
     /// The services behind the HTTP API.
     pub(crate) fn services(&self, last_used: Arc<LastUsed>) -> Services<DieselStore> {
-        Services::new(&self.environment, self.scope, last_used)
+        Services::new(&self.environment, self.options, last_used)
     }
 }
 

@@ -30,6 +30,9 @@ impl<S: Store<Tx: AuthTx>> ManageUsers<S> {
         new: &NewUser,
         attempt: Option<&Idempotency>,
     ) -> Result<UserView, UserError> {
+        if new.username.is_of_agent() {
+            return Err(UserError::NameOfAgents);
+        }
         let now = self.0.clock.now();
         let user = User {
             id: Id::generate(),
@@ -42,6 +45,7 @@ impl<S: Store<Tx: AuthTx>> ManageUsers<S> {
             last_name: new.last_name.clone(),
             created_at: now,
             mfa_since: None,
+            delegation: None,
             version: 1,
         };
         let view = UserView::of(&user);
@@ -341,6 +345,9 @@ impl Change {
         if new.kind == UserKind::Agent && new.role == Role::Admin {
             return Err(UserError::AgentAdmin);
         }
+        if new.kind == UserKind::Agent && new.status != old.status {
+            return Err(UserError::ManagedAsAgent);
+        }
         if new.kind == UserKind::Agent && self.password_hash.is_some() {
             return Err(UserError::NotForAgents);
         }
@@ -433,6 +440,12 @@ pub enum UserError {
     /// Only a person can do this.
     #[error("an agent cannot do this")]
     NotForAgents,
+    /// Only agents have such names.
+    #[error("names that begin with `agent_` are for agents")]
+    NameOfAgents,
+    /// An agent is ended together with all that it has made.
+    #[error("agents are frozen and revoked with `keyward agent` or at /agents")]
+    ManagedAsAgent,
     /// Somebody changed the user at the same moment.
     #[error("the user is being changed by somebody else")]
     Busy,

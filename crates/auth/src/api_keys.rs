@@ -50,7 +50,7 @@ impl<S: Store<Tx: AuthTx>> ManageKeys<S> {
             Ok(Owner {
                 user,
                 kind: owner.kind,
-                possible: Scopes::of_role(owner.role).intersection(caller.key.scopes),
+                possible: owner.scopes().intersection(caller.key.scopes),
             })
         })
     }

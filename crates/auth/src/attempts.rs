@@ -45,6 +45,16 @@ impl LimitSubject {
         }
     }
 
+    /// The proofs of one agent that one receiver asks about. Another receiver has its own, so that
+    /// nobody's guesses keep an agent from proving who it is to others.
+    #[must_use]
+    pub fn proof(verifier: UserId, prover: UserId) -> Self {
+        Self {
+            key: format!("proof/{verifier}/{prover}"),
+            account: Some(verifier),
+        }
+    }
+
     /// All passwords that are tried from one network.
     #[must_use]
     pub fn source(macs: &MacRing, source: &str) -> Self {
@@ -99,6 +109,8 @@ impl AttemptPolicy {
     };
     /// Passwords of one account from one network.
     pub const PASSWORD: Self = Self::RECOVERY;
+    /// Proofs of one agent to one receiver.
+    pub const PROOF: Self = Self::RECOVERY;
     /// All passwords from one network: against trying one password on many accounts. Never locks.
     pub const SOURCE: Self = Self {
         per_window: 100,
@@ -277,7 +289,7 @@ pub trait AttemptLimits {
     /// The attempts of one subject.
     fn attempts(&mut self, subject: &LimitSubject) -> Result<Option<AttemptState>, StoreError>;
 
-    /// Drops up to `limit` rows of passwords that were not tried since `before` and are not locked
+    /// Drops up to `limit` rows of passwords and proofs that were not tried since `before` and are not locked
     /// at `now`, and says how many. What is counted for an authenticator stays. Rows that another
     /// unit of work holds may stay for the next time.
     fn forget_attempts(
@@ -749,6 +761,9 @@ mod tests {
             assert!(!subject.as_str().contains("ada"));
         }
         assert!(known != unknown && unknown != network && known != network);
+        let proof = LimitSubject::proof(user, user);
+        assert_eq!(proof.account(), Some(user));
+        assert!(!proof.as_str().contains(':'), "those with a colon are kept");
         let elsewhere = LimitSubject::password(&macs, Some(user), "ada", "192.0.2.8");
         assert_ne!(elsewhere, known);
     }

@@ -5,8 +5,7 @@ use keyward_crypto::{ApiKey, MacRing};
 
 use crate::guard::FRESH_SECONDS;
 use crate::{
-    ApiKeyRecord, ApiKeys, KeyWithOwner, LastUsed, Principal, PrincipalKey, Scopes, User,
-    UserStatus,
+    ApiKeyRecord, ApiKeys, KeyWithOwner, LastUsed, Principal, PrincipalKey, User, UserKind,
 };
 
 /// Tells whose key a request carries.
@@ -53,20 +52,26 @@ impl<S: Store<Tx: ApiKeys>> Authenticate<S> {
 
 /// The principal behind a stored key, if both rows are genuine and live.
 pub(crate) fn accepted(found: KeyWithOwner, macs: &MacRing, now: Timestamp) -> Option<Principal> {
-    let (record, owner) = genuine(found, macs)?;
-    let is_open = record.is_live(now) && owner.status == UserStatus::Active;
+    let (record, owner, sponsor) = genuine(found, macs)?;
+    let is_open = record.is_live(now)
+        && owner.is_live(now)
+        && sponsor.is_none_or(|sponsor| sponsor.is_live(now));
     is_open.then(|| principal(record, owner))
 }
 
-/// Both rows, if both are what was written and belong together.
-fn genuine(found: KeyWithOwner, macs: &MacRing) -> Option<(ApiKeyRecord, User)> {
+/// The rows, if all are what was written and belong together.
+fn genuine(found: KeyWithOwner, macs: &MacRing) -> Option<(ApiKeyRecord, User, Option<User>)> {
     let id = found.key.unverified().id;
-    let rows = found
-        .key
-        .verify(macs)
-        .and_then(|key| Ok((key, found.owner.verify(macs)?)));
+    let rows = found.key.verify(macs).and_then(|key| {
+        let sponsor = found.sponsor.map(|sponsor| sponsor.verify(macs));
+        Ok((key, found.owner.verify(macs)?, sponsor.transpose()?))
+    });
     match rows {
-        Ok((key, owner)) if key.user == owner.id => Some((key, owner)),
+        Ok((key, owner, sponsor))
+            if key.user == owner.id && answers_for(sponsor.as_ref(), &owner) =>
+        {
+            Some((key, owner, sponsor))
+        }
         _ => {
             tracing::error!(
                 key = %id,
@@ -79,22 +84,39 @@ fn genuine(found: KeyWithOwner, macs: &MacRing) -> Option<(ApiKeyRecord, User)> 
     }
 }
 
+/// Whether `sponsor` is the person who answers for `user`: nobody does for people.
+pub(crate) fn answers_for(sponsor: Option<&User>, user: &User) -> bool {
+    match (sponsor, user.delegation) {
+        (Some(sponsor), Some(delegation)) => {
+            sponsor.id == delegation.owner && sponsor.kind == UserKind::Human
+        }
+        (None, None) => true,
+        _ => false,
+    }
+}
+
 fn principal(key: ApiKeyRecord, owner: User) -> Principal {
     // A proof from before the factor was enrolled is one of another factor, or of a password.
     let since = owner.mfa_since.map(|since| since.plus(FRESH_SECONDS));
     let fresh_until = key.fresh_until.filter(|until| Some(*until) >= since);
+    let scopes = key.scopes.intersection(owner.scopes());
+    let term = owner
+        .delegation
+        .and_then(|delegation| delegation.expires_at);
+    let ends = [key.expires_at, term].into_iter().flatten().min();
     Principal {
         user: owner.id,
         username: owner.username,
         kind: owner.kind,
         role: owner.role,
+        owner: owner.delegation.map(|delegation| delegation.owner),
         mfa_enabled: owner.mfa_since.is_some(),
         key: PrincipalKey {
             id: key.id,
             kind: key.kind,
             name: key.name,
-            scopes: key.scopes.intersection(Scopes::of_role(owner.role)),
-            expires_at: key.expires_at,
+            scopes,
+            expires_at: ends,
             fresh_until,
         },
         request: None,

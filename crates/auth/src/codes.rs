@@ -5,12 +5,12 @@ use keyward_crypto::{Mac, RecoveryCode, TotpCode, TotpSecret, TotpStep};
 use crate::accounts::subject;
 use crate::factors::TotpColumn;
 use crate::{
-    Action, AttemptLimits as _, AttemptPolicy, AuthTx, Environment, LimitSubject,
-    LoginTickets as _, Reserved, TotpSecrets, UserId,
+    Action, AttemptLimits as _, AttemptPolicy, AuthTx, Environment, GivenProof, LimitSubject,
+    LoginTickets as _, PresentedProof, ProofUse, Reserved, TotpSecrets, UserId,
 };
 
-/// The one place where codes are accepted: at login, at enrolment, for step-up, and from the
-/// command line.
+/// The one place where codes are accepted: at login, at enrolment, for step-up, from the command
+/// line, and where one agent proves to another who it is.
 ///
 /// An attempt is counted in a transaction of its own before anybody looks at the code. Then the
 /// code is evaluated, in constant time and without a transaction. If it is right, one transaction
@@ -28,6 +28,29 @@ pub enum SecondFactor {
     Recovery(RecoveryCode),
 }
 
+/// What is looked at: the factor of a person, or the proof of an agent.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Presented<'a> {
+    Code(&'a TotpCode),
+    Recovery(&'a RecoveryCode),
+    Proof(&'a PresentedProof),
+}
+
+impl<'a> From<&'a SecondFactor> for Presented<'a> {
+    fn from(factor: &'a SecondFactor) -> Self {
+        match factor {
+            SecondFactor::Code(code) => Self::Code(code),
+            SecondFactor::Recovery(code) => Self::Recovery(code),
+        }
+    }
+}
+
+impl<'a> From<&'a PresentedProof> for Presented<'a> {
+    fn from(proof: &'a PresentedProof) -> Self {
+        Self::Proof(proof)
+    }
+}
+
 /// Which secret a code has to fit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Enrolment {
@@ -43,14 +66,15 @@ impl<S: Store<Tx: AuthTx>> Codes<'_, S> {
     /// counts is kept even when the code is wrong; when it fails nothing is counted. `claim` takes
     /// the tickets that end with the code. It runs before the code is marked as used, because
     /// `admit` has locked its ticket before the attempt: whoever takes both waits in that order.
-    pub(crate) fn consume<T, E: From<CodeError> + From<StoreError>>(
+    pub(crate) fn consume<'p, T, E: From<CodeError> + From<StoreError>>(
         &self,
-        presented: &SecondFactor,
+        presented: impl Into<Presented<'p>>,
         enrolment: Enrolment,
         admit: impl FnOnce(&mut S::Tx) -> Result<UserId, E>,
         claim: impl FnOnce(&mut S::Tx, UserId) -> Result<(), E>,
         effect: impl FnOnce(&mut S::Tx, UserId) -> Result<T, E>,
     ) -> Result<T, E> {
+        let presented = presented.into();
         let now = self.0.clock.now();
         let attempt = self.0.store.write(|tx| {
             let user = admit(tx)?;
@@ -83,19 +107,32 @@ impl<S: Store<Tx: AuthTx>> Codes<'_, S> {
 
     fn evaluate(
         &self,
-        presented: &SecondFactor,
+        presented: Presented<'_>,
         enrolment: Enrolment,
         attempt: &Attempt,
         now: Timestamp,
     ) -> Option<Right> {
         match (presented, &attempt.expected) {
-            (SecondFactor::Code(code), Expected::Totp(secrets)) => {
+            (Presented::Code(code), Expected::Totp(secrets)) => {
                 let secret = self.secret(attempt.user, secrets, enrolment, now)?;
                 #[expect(clippy::disallowed_methods, reason = "this is the one consumer")]
                 let step = secret.matched_step(code, now.0)?;
                 Some(Right::Step(step))
             }
-            (SecondFactor::Recovery(code), Expected::Recovery(left)) => {
+            (Presented::Proof(proof), Expected::Totp(secrets)) => {
+                let secret = self.secret(attempt.user, secrets, enrolment, now)?;
+                let mark = proof.mark(attempt.user);
+                #[expect(clippy::disallowed_methods, reason = "this is the one consumer")]
+                let step = match &proof.code {
+                    GivenProof::Plain(code) => secret.matched_step(code, now.0)?,
+                    GivenProof::Bound(code) => {
+                        let key = proof.key(&secret, attempt.user);
+                        key.matched_step(code, now.0)?
+                    }
+                };
+                Some(Right::Proof(mark, step))
+            }
+            (Presented::Recovery(code), Expected::Recovery(left)) => {
                 let user = attempt.user.as_bytes();
                 let fits = |mac: &&Mac| code.matches(&self.0.macs, user, mac);
                 // All are compared, so that the time does not tell which one it was.
@@ -132,16 +169,30 @@ impl<S: Store<Tx: AuthTx>> Codes<'_, S> {
 
     /// When the attempt locks, whoever has a ticket has to begin anew.
     fn note_failure(&self, attempt: &Attempt) -> Result<(), StoreError> {
-        tracing::info!(user = %attempt.user, fails = attempt.reserved.fails, "a second factor was wrong");
+        tracing::info!(
+            user = %attempt.user,
+            factor = attempt.factor,
+            fails = attempt.reserved.fails,
+            "a code was wrong"
+        );
         if !attempt.reserved.locks {
             return Ok(());
         }
-        let event = Event::new(Actor::system(), MFA_LOCK, subject(attempt.user))
-            .with("factor", attempt.factor())
+        let (action, receiver) = match attempt.receiver {
+            Some(receiver) => (PROOF_LOCK, Some(receiver.to_string())),
+            None => (MFA_LOCK, None),
+        };
+        let event = Event::new(Actor::system(), action, subject(attempt.user))
+            .with("factor", attempt.factor)
             .with("fails", attempt.reserved.fails.to_string());
+        let event = receiver
+            .into_iter()
+            .fold(event, |event, receiver| event.with("verifier", receiver));
         self.0.store.write(|tx| {
             tx.lock_audit_head()?;
-            tx.void_tickets(attempt.user)?;
+            if attempt.receiver.is_none() {
+                tx.void_tickets(attempt.user)?;
+            }
             self.0.audit.record(tx, &event)
         })
     }
@@ -153,15 +204,9 @@ struct Attempt {
     subject: LimitSubject,
     reserved: Reserved,
     expected: Expected,
-}
-
-impl Attempt {
-    fn factor(&self) -> &'static str {
-        match self.expected {
-            Expected::Totp(_) => "totp",
-            Expected::Recovery(_) => "recovery",
-        }
-    }
+    factor: &'static str,
+    /// Who asked, where an agent proves who it is.
+    receiver: Option<UserId>,
 }
 
 enum Expected {
@@ -173,18 +218,30 @@ enum Expected {
 enum Right {
     Step(TotpStep),
     Recovery(Mac),
+    Proof(ProofUse, TotpStep),
 }
 
 /// Counts the attempt, and reads what it has to fit.
 fn reserve<Tx: AuthTx>(
     tx: &mut Tx,
     user: UserId,
-    presented: &SecondFactor,
+    presented: Presented<'_>,
     now: Timestamp,
 ) -> Result<Attempt, CodeError> {
-    let (subject, policy) = match presented {
-        SecondFactor::Code(_) => (LimitSubject::totp(user), AttemptPolicy::TOTP),
-        SecondFactor::Recovery(_) => (LimitSubject::recovery(user), AttemptPolicy::RECOVERY),
+    let (subject, policy, factor) = match presented {
+        Presented::Code(_) => (LimitSubject::totp(user), AttemptPolicy::TOTP, "totp"),
+        Presented::Recovery(_) => {
+            let subject = LimitSubject::recovery(user);
+            (subject, AttemptPolicy::RECOVERY, "recovery")
+        }
+        Presented::Proof(proof) => {
+            let subject = LimitSubject::proof(proof.verifier, user);
+            (subject, AttemptPolicy::PROOF, "proof")
+        }
+    };
+    let receiver = match presented {
+        Presented::Proof(proof) => Some(proof.verifier),
+        _ => None,
     };
     let Some(reserved) = tx.reserve_attempt(&subject, now, &policy)? else {
         let state = tx.attempts(&subject)?.unwrap_or_default();
@@ -192,14 +249,16 @@ fn reserve<Tx: AuthTx>(
         return Err(retry_after.map_or(CodeError::Disabled, CodeError::Limited));
     };
     let expected = match presented {
-        SecondFactor::Code(_) => Expected::Totp(tx.totp_secrets(user)?),
-        SecondFactor::Recovery(_) => Expected::Recovery(tx.recovery_codes(user)?),
+        Presented::Code(_) | Presented::Proof(_) => Expected::Totp(tx.totp_secrets(user)?),
+        Presented::Recovery(_) => Expected::Recovery(tx.recovery_codes(user)?),
     };
     Ok(Attempt {
         user,
         subject,
         reserved,
         expected,
+        factor,
+        receiver,
     })
 }
 
@@ -227,6 +286,12 @@ fn mark_used<Tx: AuthTx>(
 ) -> Result<bool, StoreError> {
     match right {
         Right::Step(step) => tx.attempt_succeeded(&attempt.subject, &attempt.reserved, Some(*step)),
+        Right::Proof(mark, step) => {
+            if !tx.use_proof(mark, *step)? {
+                return Ok(false);
+            }
+            tx.attempt_succeeded(&attempt.subject, &attempt.reserved, None)
+        }
         Right::Recovery(code) => {
             if !tx.use_recovery_code(attempt.user, code)? {
                 return Ok(false);
@@ -257,3 +322,4 @@ pub enum CodeError {
 }
 
 const MFA_LOCK: Action = Action("mfa.lock");
+const PROOF_LOCK: Action = Action("agent.proof-lock");

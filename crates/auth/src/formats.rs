@@ -28,6 +28,7 @@ fn a_user_row_is_signed_as_the_page_says() {
         last_name: PersonName::parse("covered").unwrap(),
         created_at: Timestamp(0),
         mfa_since: None,
+        delegation: None,
         version: 3,
     };
     page.assert_signed(user.clone(), "row-user-mac");

@@ -1,9 +1,10 @@
 use keyward_core::{Store, StoreError};
+use keyward_crypto::TotpStep;
 
-use crate::{AttemptLimits as _, AuthTx, Environment, LoginTickets as _};
+use crate::{AttemptLimits as _, AuthTx, Environment, LoginTickets as _, UsedProofs as _};
 
-/// Drops what nobody needs any more: tickets that ended, and counts of passwords that were not
-/// tried for a day.
+/// Drops what nobody needs any more: tickets that ended, marks of proofs that are too old to be
+/// shown again, and counts of passwords and proofs that were not tried for a day.
 pub struct Housekeeping<S>(Environment<S>);
 
 impl<S: Store<Tx: AuthTx>> Housekeeping<S> {
@@ -17,6 +18,8 @@ impl<S: Store<Tx: AuthTx>> Housekeeping<S> {
         let now = self.0.clock.now();
         self.0.store.write(|tx| tx.forget_tickets(now))?;
         let day_ago = now.plus(-DAY_SECONDS);
+        let old = TotpStep::at(day_ago.0);
+        self.0.store.write(|tx| tx.forget_proofs(old))?;
         loop {
             let dropped = self
                 .0

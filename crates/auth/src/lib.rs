@@ -25,6 +25,7 @@ mod model;
 mod password_check;
 mod permit;
 mod ports;
+mod proofs;
 mod scope;
 mod sessions;
 mod setup;
@@ -54,13 +55,16 @@ pub use last_used::LastUsed;
 pub use login::{LoggedIn, Login, LoginError};
 pub use mfa::{Enrolling, ManageMfa, MfaError, MfaStatus, RecoveryCodes};
 pub use model::{
-    ApiKeyRecord, KeyName, KeyWithOwner, ListedKey, MalformedName, PersonName, Role, User, UserId,
-    UserKind, UserStatus,
+    ApiKeyRecord, Delegation, KeyName, KeyWithOwner, ListedKey, MalformedName, PersonName, Purpose,
+    Role, User, UserId, UserKind, UserStatus,
 };
 pub use password_check::PasswordRefused;
 pub use permit::{Any, MissingScope, Permit, Principal, PrincipalKey, RequiredScope, needs};
 pub use ports::{ApiKeys, AuthTx, KeyCursor, UserReplaced, Users};
+pub use proofs::{
+    GivenProof, PresentedProof, ProofError, ProofUse, Proofs, ShownProof, UsedProofs,
+};
 pub use scope::{Scope, Scopes, UnknownScope};
 pub use sessions::{Session, Visitor};
 pub use setup::{FirstAdmin, Setup, SetupError};
-pub use username::{MalformedUsername, Username};
+pub use username::{AGENT_PREFIX, MalformedUsername, Username};

@@ -31,11 +31,44 @@ pub struct User {
     pub created_at: Timestamp,
     /// Since when a second factor is asked for; `None` where there is none.
     pub mfa_since: Option<Timestamp>,
+    /// On whose behalf an agent acts, and how far; `None` for people.
+    pub delegation: Option<Delegation>,
     /// Counts the changes. Two changes of one user cannot both succeed from one version.
     pub version: i64,
 }
 
+/// What a person has let an agent do. It bounds every key of the agent, whoever makes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Delegation {
+    /// The person who answers for the agent. When they are disabled, the agent's keys are refused.
+    pub owner: UserId,
+    /// What the agent may do at most.
+    pub scopes: Scopes,
+    /// From when on its keys are refused.
+    pub expires_at: Option<Timestamp>,
+}
+
 impl User {
+    /// What the user can do at most: what the role allows, and for agents what was delegated.
+    #[must_use]
+    pub fn scopes(&self) -> Scopes {
+        let of_role = Scopes::of_role(self.role);
+        self.delegation.map_or(of_role, |delegation| {
+            of_role.intersection(delegation.scopes)
+        })
+    }
+
+    /// Whether the user's keys work at `now`, as far as this row tells. An agent without a
+    /// delegation is nobody's.
+    #[must_use]
+    pub fn is_live(&self, now: Timestamp) -> bool {
+        let in_term = match self.delegation {
+            Some(delegation) => delegation.expires_at.is_none_or(|end| now < end),
+            None => self.kind == UserKind::Human,
+        };
+        self.status == UserStatus::Active && in_term
+    }
+
     /// Whether this is one of the users without whom nobody could administer the server.
     #[must_use]
     pub fn is_active_admin(&self) -> bool {
@@ -61,7 +94,23 @@ impl Signable for User {
             hash.unwrap_or_default().as_bytes(),
             &version,
         ];
-        with_last(&parts, self.mfa_since, work)
+        match &self.delegation {
+            None => with_last(&parts, self.mfa_since, work),
+            Some(delegation) => {
+                let scopes = delegation.scopes.to_string();
+                let expires_at = delegation.expires_at.map(|at| at.0.to_be_bytes());
+                let delegated: [&[u8]; 3] = [
+                    delegation.owner.as_bytes(),
+                    scopes.as_bytes(),
+                    expires_at.as_ref().map_or(&[], <[u8; 8]>::as_slice),
+                ];
+                with_last(
+                    &[parts.as_slice(), &delegated].concat(),
+                    self.mfa_since,
+                    work,
+                )
+            }
+        }
     }
 }
 
@@ -177,6 +226,11 @@ label! {
     PersonName, 0, 150
 }
 
+label! {
+    /// What an agent is for, or what it proves its identity for: 1 to 200 characters.
+    Purpose, 1, 200
+}
+
 /// The text is too short or too long, or has control characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expected {min} to {max} characters and no control characters")]
@@ -248,6 +302,8 @@ pub struct KeyWithOwner {
     pub key: Signed<ApiKeyRecord>,
     /// Whose it says it is.
     pub owner: Signed<User>,
+    /// Who answers for the owner, where that is an agent.
+    pub sponsor: Option<Signed<User>>,
     /// When it was last used, to the minute.
     pub last_used_at: Option<Timestamp>,
 }
@@ -290,8 +346,40 @@ mod tests {
             last_name: PersonName::parse("Lovelace").unwrap(),
             created_at: Timestamp(1_800_000_000),
             mfa_since: None,
+            delegation: None,
             version: 3,
         }
+    }
+
+    fn delegation() -> Delegation {
+        Delegation {
+            owner: user_id(),
+            scopes: Scopes::from_stored("read").unwrap(),
+            expires_at: Some(Timestamp(1_900_000_000)),
+        }
+    }
+
+    #[test]
+    fn an_agent_is_bounded_by_its_delegation() {
+        let agent = |expires_at: Option<i64>| User {
+            kind: UserKind::Agent,
+            role: Role::Normal,
+            delegation: Some(Delegation {
+                expires_at: expires_at.map(Timestamp),
+                ..delegation()
+            }),
+            ..user()
+        };
+        assert_eq!(agent(None).scopes().to_string(), "read");
+        assert!(agent(None).is_live(Timestamp(i64::MAX)));
+        assert!(agent(Some(10)).is_live(Timestamp(9)));
+        assert!(!agent(Some(10)).is_live(Timestamp(10)));
+        let nobodys = User {
+            delegation: None,
+            ..agent(None)
+        };
+        assert!(!nobodys.is_live(Timestamp(0)));
+        assert_eq!(user().scopes(), Scopes::all());
     }
 
     fn key() -> ApiKeyRecord {
@@ -342,6 +430,31 @@ mod tests {
     }
 
     #[test]
+    fn the_mac_of_a_delegated_row_is_the_documented_one() {
+        for (expires_at, expected) in [
+            (
+                Some(Timestamp(1_900_000_000)),
+                "b75c0c4eefa6817b.b26ea36e03aeee42492519a2d918276e6a8e40d09fdf9a64217284535f81005b",
+            ),
+            (
+                None,
+                "b75c0c4eefa6817b.cf542036c7b9415bd177d923bf6a2591e9ea19464fcdd382bb171882148f154b",
+            ),
+        ] {
+            let delegation = Some(Delegation {
+                expires_at,
+                ..delegation()
+            });
+            let user = User {
+                delegation,
+                ..user()
+            };
+            let mac = Signed::sign(user, &macs()).mac().as_stored();
+            assert_eq!(mac, expected, "{expires_at:?}");
+        }
+    }
+
+    #[test]
     fn the_mac_of_a_key_row_is_the_documented_one() {
         let expiry = Some(1_900_000_000);
         for (expires_at, fresh_until, expected) in [
@@ -388,6 +501,25 @@ mod tests {
             user_mac(|user| user.password_hash = Some(PasswordHash::from_stored("x".into()))),
             user_mac(|user| user.mfa_since = Some(Timestamp(1))),
             user_mac(|user| user.version = 4),
+            user_mac(|user| user.delegation = Some(delegation())),
+            user_mac(|user| {
+                user.delegation = Some(Delegation {
+                    owner: Id::generate(),
+                    ..delegation()
+                });
+            }),
+            user_mac(|user| {
+                user.delegation = Some(Delegation {
+                    scopes: Scopes::NONE,
+                    ..delegation()
+                });
+            }),
+            user_mac(|user| {
+                user.delegation = Some(Delegation {
+                    expires_at: None,
+                    ..delegation()
+                });
+            }),
         ];
         let key_mac = |edit: fn(&mut ApiKeyRecord)| {
             let mut key = key();

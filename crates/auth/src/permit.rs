@@ -19,6 +19,8 @@ pub struct Principal {
     pub kind: UserKind,
     /// Their role.
     pub role: Role,
+    /// Who answers for them, where they are an agent.
+    pub owner: Option<UserId>,
     /// Whether they have a second factor.
     pub mfa_enabled: bool,
     /// The key that was presented.
@@ -37,9 +39,9 @@ pub struct PrincipalKey {
     pub kind: ApiKeyKind,
     /// Its name.
     pub name: KeyName,
-    /// What it may do: the scopes of the key that the role of its owner allows.
+    /// What it may do: the scopes of the key that its owner can have.
     pub scopes: Scopes,
-    /// When it ends.
+    /// When it ends, or the agent that it belongs to, whichever comes first.
     pub expires_at: Option<Timestamp>,
     /// Until when its owner's second factor counts as shown recently.
     pub fresh_until: Option<Timestamp>,

@@ -4,7 +4,7 @@ use keyward_crypto::{ApiKeyId, Mac, Signed};
 
 use crate::{
     ApiKeyRecord, AttemptLimits, IdempotencyKeys, KeyWithOwner, ListedKey, LoginTickets,
-    SecondFactors, User, UserId, Username,
+    SecondFactors, UsedProofs, User, UserId, Username,
 };
 
 /// Users, inside a unit of work.
@@ -103,7 +103,14 @@ pub struct KeyCursor {
 ///
 /// Never implement it: it follows from the others.
 pub trait AuthTx:
-    Users + ApiKeys + AttemptLimits + SecondFactors + LoginTickets + IdempotencyKeys + AuditEvents
+    Users
+    + ApiKeys
+    + AttemptLimits
+    + SecondFactors
+    + UsedProofs
+    + LoginTickets
+    + IdempotencyKeys
+    + AuditEvents
 {
 }
 
@@ -112,6 +119,7 @@ impl<Tx> AuthTx for Tx where
         + ApiKeys
         + AttemptLimits
         + SecondFactors
+        + UsedProofs
         + LoginTickets
         + IdempotencyKeys
         + AuditEvents

@@ -31,6 +31,9 @@ impl<S: Store<Tx: AuthTx>> Setup<S> {
         username: &Username,
         password: &Password,
     ) -> Result<FirstAdmin, SetupError> {
+        if username.is_of_agent() {
+            return Err(SetupError::NameOfAgents);
+        }
         let now = self.0.clock.now();
         let user = User {
             id: Id::generate(),
@@ -43,6 +46,7 @@ impl<S: Store<Tx: AuthTx>> Setup<S> {
             last_name: PersonName::from_stored(String::new()),
             created_at: now,
             mfa_since: None,
+            delegation: None,
             version: 1,
         };
         let key = ApiKey::generate(ApiKeyKind::User);
@@ -90,6 +94,9 @@ pub struct FirstAdmin {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SetupError {
+    /// Only agents have such names.
+    #[error("names that begin with `agent_` are for agents")]
+    NameOfAgents,
     /// There are users already.
     #[error("this Keyward has users already")]
     AlreadyDone,

@@ -42,6 +42,12 @@ impl Username {
         Self(canonical)
     }
 
+    /// Whether the name is one of those that agents have and nobody else: `agent_…`.
+    #[must_use]
+    pub fn is_of_agent(&self) -> bool {
+        self.0.starts_with(AGENT_PREFIX)
+    }
+
     /// The canonical form.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -94,6 +100,9 @@ fn poses_as_ascii(canonical: &str) -> bool {
     !canonical.is_ascii()
         && unicode_security::skeleton(canonical).all(|c| c.is_ascii() && !c.is_ascii_control())
 }
+
+/// What the names of all agents begin with.
+pub const AGENT_PREFIX: &str = "agent_";
 
 const MAX_CHARACTERS: usize = 64;
 const MAX_INPUT_BYTES: usize = 1_024;
@@ -158,6 +167,16 @@ mod tests {
             "agent_1",
         ] {
             assert!(parse(text).is_ok(), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_prefix_of_agents_is_known_in_every_spelling() {
+        for text in ["agent_1", "AGENT_x", "ａｇｅｎｔ_1", "Agent_a"] {
+            assert!(Username::parse(text).unwrap().is_of_agent(), "{text}");
+        }
+        for text in ["agent", "agent-1", "agents_1", "my.agent_1"] {
+            assert!(!Username::parse(text).unwrap().is_of_agent(), "{text}");
         }
     }
 

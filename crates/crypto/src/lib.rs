@@ -11,7 +11,8 @@
 //! - [`Passwords`] hashes passwords with Argon2id and upgrades what an import brings.
 //! - [`TotpSecret`] makes and matches the codes of authenticator apps, and [`ProvisioningUri`]
 //!   enrols them. [`RecoveryCode`] stands in for an app that is lost, and [`LoginTicket`] for the
-//!   password while a code is asked for; both are stored as MACs.
+//!   password while a code is asked for; both are stored as MACs. [`ProofKey`] makes and matches
+//!   the codes by which an agent proves to one receiver who it is.
 //!
 //! A secret, its stored form and its id are different types. Secrets are overwritten when dropped
 //! and cannot be printed, cloned or compared. `docs/formats.md` describes every stored form byte by
@@ -54,6 +55,7 @@ mod password_hash;
 mod passwords;
 mod placeholder;
 mod plain_fernet;
+mod proof_key;
 mod provisioning_uri;
 mod public_id;
 #[cfg(feature = "qr")]
@@ -84,6 +86,7 @@ pub use password::{Password, PasswordError, TooLong};
 pub use password_hash::PasswordHash;
 pub use passwords::{Passwords, Verdict};
 pub use plain_fernet::{PlainFernet, PlainFernetError};
+pub use proof_key::{ProofBinding, ProofKey};
 pub use provisioning_uri::ProvisioningUri;
 #[cfg(feature = "qr")]
 pub use qr::QrError;
@@ -93,6 +96,6 @@ pub use secret::SecretText;
 pub use secret_key::{MacRing, SecretKeyError};
 pub use signed::{ForgedRow, Signable, Signed};
 pub use ticket_id::TicketId;
-pub use totp_code::{MalformedCode, TotpCode};
+pub use totp_code::{MalformedCode, OneTimeCode, ProofCode, TotpCode};
 pub use totp_secret::{MalformedTotpSecret, TotpSecret};
 pub use totp_step::TotpStep;

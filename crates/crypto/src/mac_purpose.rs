@@ -50,6 +50,8 @@ purposes! {
     TotpRow = "totp-row",
     /// The row of a login ticket.
     LoginTicketRow = "login-ticket-row",
+    /// The row of an agent: creator, lineage, whether it is frozen.
+    AgentRow = "agent-row",
 }
 
 #[cfg(test)]

@@ -4,12 +4,19 @@ use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 /// A one-time code as an authenticator app shows it: six digits of ASCII.
+pub type TotpCode = OneTimeCode<6>;
+
+/// A one-time code by which an agent proves to one receiver who it is: eight digits of ASCII.
+pub type ProofCode = OneTimeCode<8>;
+
+/// A one-time code of so many digits of ASCII.
 ///
 /// Overwritten when dropped, redacted in `Debug`. It cannot be compared: whether it is right is
-/// for [`TotpSecret::matched_step`](crate::TotpSecret::matched_step) to say.
-pub struct TotpCode(Zeroizing<String>);
+/// for [`TotpSecret::matched_step`](crate::TotpSecret::matched_step) and
+/// [`ProofKey::matched_step`](crate::ProofKey::matched_step) to say.
+pub struct OneTimeCode<const DIGITS: usize>(Zeroizing<String>);
 
-impl TotpCode {
+impl<const DIGITS: usize> OneTimeCode<DIGITS> {
     /// Reads a code. There is one spelling: nothing is trimmed, and no digits but those of ASCII
     /// count.
     pub fn parse(text: &str) -> Result<Self, MalformedCode> {
@@ -19,13 +26,13 @@ impl TotpCode {
         Ok(Self(Zeroizing::new(text.to_owned())))
     }
 
-    /// The six digits.
+    /// The digits.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
     }
 
-    /// Takes over what was computed, which has six digits.
+    /// Takes over what was computed, which has as many digits.
     pub(crate) fn computed(digits: String) -> Self {
         Self(Zeroizing::new(digits))
     }
@@ -35,15 +42,15 @@ impl TotpCode {
     }
 }
 
-impl fmt::Debug for TotpCode {
+impl<const DIGITS: usize> fmt::Debug for OneTimeCode<DIGITS> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("TotpCode(..)")
+        f.write_str("OneTimeCode(..)")
     }
 }
 
 #[cfg(feature = "serde")]
-impl<'de> serde::Deserialize<'de> for TotpCode {
-    /// Takes a string of six digits. No error repeats the input.
+impl<'de, const DIGITS: usize> serde::Deserialize<'de> for OneTimeCode<DIGITS> {
+    /// Takes a string of so many digits. No error repeats the input.
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = crate::SecretText::deserialize(deserializer)?;
         Self::parse(text.expose()).map_err(serde::de::Error::custom)
@@ -54,9 +61,6 @@ impl<'de> serde::Deserialize<'de> for TotpCode {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("malformed code")]
 pub struct MalformedCode;
-
-/// What all authenticator apps show.
-const DIGITS: usize = 6;
 
 #[cfg(test)]
 mod tests {
@@ -69,6 +73,22 @@ mod tests {
         for text in ["000000", "000001", "123456", "999999"] {
             assert_eq!(TotpCode::parse(text).unwrap().expose(), text);
         }
+    }
+
+    #[test]
+    fn a_proof_has_eight_digits() {
+        assert_eq!(ProofCode::parse("00000001").unwrap().expose(), "00000001");
+        for text in [
+            "",
+            "000001",
+            "1234567",
+            "123456789",
+            "1234567a",
+            " 12345678",
+        ] {
+            assert_eq!(ProofCode::parse(text).unwrap_err(), MalformedCode, "{text}");
+        }
+        assert_eq!(TotpCode::parse("12345678").unwrap_err(), MalformedCode);
     }
 
     #[test]
@@ -142,7 +162,7 @@ mod tests {
     #[test]
     fn debug_and_errors_show_nothing() {
         let code = TotpCode::parse("123456").unwrap();
-        assert_eq!(format!("{code:?}"), "TotpCode(..)");
+        assert_eq!(format!("{code:?}"), "OneTimeCode(..)");
         assert_eq!(MalformedCode.to_string(), "malformed code");
     }
 

@@ -1,6 +1,7 @@
 use std::fmt;
 
 use data_encoding::BASE32_NOPAD;
+use subtle::Choice;
 use totp_lite::{Sha1, totp_custom};
 use zeroize::Zeroizing;
 
@@ -61,17 +62,7 @@ impl TotpSecret {
     /// before it, from then on.
     #[must_use]
     pub fn matched_step(&self, code: &TotpCode, now: i64) -> Option<TotpStep> {
-        if now < 0 {
-            return None;
-        }
-        let current = TotpStep::at(now);
-        let previous = current.previous();
-        let is_current = self.code(current).ct_eq(code);
-        let is_previous = self.code(previous).ct_eq(code);
-        if is_current.into() {
-            return Some(current);
-        }
-        bool::from(is_previous).then_some(previous)
+        matched(now, |step| self.code(step).ct_eq(code))
     }
 
     /// The code that an authenticator app shows at `at`, in Unix seconds.
@@ -82,6 +73,11 @@ impl TotpSecret {
     #[must_use]
     pub fn code_at(&self, at: i64) -> TotpCode {
         self.code(TotpStep::at(at))
+    }
+
+    /// The secret itself, to derive other keys from.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.0
     }
 
     /// HOTP of the step's number (RFC 6238, section 4.2).
@@ -96,6 +92,20 @@ impl fmt::Debug for TotpSecret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("TotpSecret(..)")
     }
+}
+
+/// Which of the two steps whose codes are taken at `now` a code is of. Both are always computed.
+pub(crate) fn matched(now: i64, is_of: impl Fn(TotpStep) -> Choice) -> Option<TotpStep> {
+    if now < 0 {
+        return None;
+    }
+    let current = TotpStep::at(now);
+    let previous = current.previous();
+    let (is_current, is_previous) = (is_of(current), is_of(previous));
+    if is_current.into() {
+        return Some(current);
+    }
+    bool::from(is_previous).then_some(previous)
 }
 
 /// The text is no base32 of 16 to 64 bytes.

@@ -32,6 +32,8 @@ impl Reply {
 /// A value that a handler can give back, with its status.
 pub(crate) trait Answer {
     const STATUS: StatusCode;
+    /// Another status that means success.
+    const OTHER: Option<StatusCode> = None;
 
     fn shape() -> Option<Shape>;
 
@@ -65,6 +67,35 @@ impl<T: Serialize + ToSchema> Answer for Created<T> {
 
     fn reply(self) -> Result<Reply, Problem> {
         Reply::json(Self::STATUS, &self.0)
+    }
+}
+
+/// 201 for what was made, 200 for what was there.
+pub(crate) struct MadeOrFound<T> {
+    status: StatusCode,
+    value: T,
+}
+
+impl<T> MadeOrFound<T> {
+    pub(crate) fn new(is_new: bool, value: T) -> Self {
+        let status = if is_new { Self::MADE } else { Self::FOUND };
+        Self { status, value }
+    }
+
+    const MADE: StatusCode = StatusCode::CREATED;
+    const FOUND: StatusCode = StatusCode::OK;
+}
+
+impl<T: Serialize + ToSchema> Answer for MadeOrFound<T> {
+    const STATUS: StatusCode = Self::MADE;
+    const OTHER: Option<StatusCode> = Some(Self::FOUND);
+
+    fn shape() -> Option<Shape> {
+        Some(Shape::of::<T>())
+    }
+
+    fn reply(self) -> Result<Reply, Problem> {
+        Reply::json(self.status, &self.value)
     }
 }
 

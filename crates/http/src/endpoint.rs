@@ -49,7 +49,7 @@ impl<S: ApiStore> Endpoint<S> {
         summary: &'static str,
         handler: Handler<S, Needed, In, Out>,
     ) -> Self {
-        let mut doc = OperationDoc::new(summary, Out::STATUS, Out::shape());
+        let mut doc = OperationDoc::new::<Out>(summary);
         In::describe(&mut doc);
         Self {
             method,
@@ -75,6 +75,12 @@ impl<S: ApiStore> Endpoint<S> {
         self
     }
 
+    /// Says that attempts are counted.
+    pub(crate) fn limited(mut self) -> Self {
+        self.doc.limited = true;
+        self
+    }
+
     /// Declares a route that takes no key. Only logging in is one.
     pub(crate) fn open<In: Input + 'static, Out: Answer + 'static>(
         method: Method,
@@ -82,7 +88,7 @@ impl<S: ApiStore> Endpoint<S> {
         summary: &'static str,
         handler: OpenHandler<S, In, Out>,
     ) -> Self {
-        let mut doc = OperationDoc::new(summary, Out::STATUS, Out::shape());
+        let mut doc = OperationDoc::new::<Out>(summary);
         In::describe(&mut doc);
         Self {
             method,

@@ -42,4 +42,4 @@ pub use client_address::{Network, NetworkError, Source, TrustedProxies};
 pub use edge::edge;
 pub use peers::trusted_peers;
 pub use problem::Problem;
-pub use services::Services;
+pub use services::{ApiOptions, Services};

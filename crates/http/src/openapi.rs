@@ -11,6 +11,7 @@ use utoipa::openapi::{
     InfoBuilder, OpenApi, OpenApiBuilder, Paths, Ref, RefOr, Required, ResponseBuilder,
 };
 
+use crate::answer::Answer;
 use crate::api::PREFIX;
 use crate::endpoint::{Access, Endpoint};
 use crate::routes::schemas::Problem;
@@ -23,6 +24,8 @@ use crate::routes::schemas::Problem;
 pub(crate) struct OperationDoc {
     summary: &'static str,
     status: StatusCode,
+    /// Another status with the same body.
+    other: Option<StatusCode>,
     answer: Option<Shape>,
     pub(crate) body: Option<Shape>,
     /// The formats of the path's parameters, in order.
@@ -36,11 +39,12 @@ pub(crate) struct OperationDoc {
 }
 
 impl OperationDoc {
-    pub(crate) fn new(summary: &'static str, status: StatusCode, answer: Option<Shape>) -> Self {
+    pub(crate) fn new<Out: Answer>(summary: &'static str) -> Self {
         Self {
             summary,
-            status,
-            answer,
+            status: Out::STATUS,
+            other: Out::OTHER,
+            answer: Out::shape(),
             body: None,
             path: Vec::new(),
             paged: false,
@@ -132,7 +136,11 @@ fn operation<S>(endpoint: &Endpoint<S>) -> Operation {
             .build();
         success = success.content("application/json", content);
     }
-    operation = operation.response(doc.status.as_str(), success.build());
+    let success = success.build();
+    if let Some(other) = doc.other {
+        operation = operation.response(other.as_str(), success.clone());
+    }
+    operation = operation.response(doc.status.as_str(), success);
     for (status, description) in failures(endpoint) {
         let content = ContentBuilder::new()
             .schema(Some(Ref::from_schema_name("Problem")))

@@ -1,5 +1,6 @@
 //! The list of all routes: one file a resource.
 
+mod agents;
 mod audit;
 mod credentials;
 mod keys;
@@ -20,6 +21,7 @@ pub(crate) fn all<S: ApiStore>() -> Vec<Endpoint<S>> {
         me::endpoints(),
         keys::endpoints(),
         users::endpoints(),
+        agents::endpoints(),
         credentials::endpoints(),
         audit::endpoints(),
     ]

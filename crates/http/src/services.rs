@@ -1,8 +1,9 @@
 use std::sync::Arc;
 
+use keyward_agents::{AgentProofs, AgentsTx, ManageAgents};
 use keyward_audit::{AuditEvents, ReadAudit};
 use keyward_auth::{
-    AuthTx, Authenticate, Environment, LastUsed, Login, ManageKeys, ManageMfa, ManageUsers,
+    Authenticate, Environment, LastUsed, Login, ManageKeys, ManageMfa, ManageUsers,
 };
 use keyward_core::Store;
 use keyward_credentials::{AccessCredential, CredentialScope, CredentialsTx, ManageCredentials};
@@ -24,12 +25,25 @@ pub struct Services<S> {
     pub users: ManageUsers<S>,
     /// Behind `/users/…/keys`.
     pub keys: ManageKeys<S>,
+    /// Behind `/agents`.
+    pub agents: ManageAgents<S>,
+    /// Behind `/agents/me/totp-code` and `/agents/verify`.
+    pub proofs: AgentProofs<S>,
     /// Behind `/credentials`.
     pub credentials: ManageCredentials<S>,
     /// Behind `/credentials/…/access`.
     pub access: AccessCredential<S>,
     /// Behind `/audit`.
     pub audit: ReadAudit<S>,
+}
+
+/// What an operator can choose.
+#[derive(Clone, Copy, Debug)]
+pub struct ApiOptions {
+    /// Who sees which credentials.
+    pub credential_scope: CredentialScope,
+    /// Whether agents have to name the receiver of every code.
+    pub require_audience: bool,
 }
 
 #[expect(
@@ -40,7 +54,7 @@ impl<S: ApiStore + Clone> Services<S> {
     /// Wires all services over one environment.
     pub fn new(
         environment: &Environment<S>,
-        scope: CredentialScope,
+        options: ApiOptions,
         last_used: Arc<LastUsed>,
     ) -> Self {
         let Environment {
@@ -59,14 +73,16 @@ impl<S: ApiStore + Clone> Services<S> {
             mfa: ManageMfa::new(environment.clone()),
             users: ManageUsers::new(environment.clone()),
             keys: ManageKeys::new(environment.clone()),
-            credentials: ManageCredentials::new(environment, scope),
-            access: AccessCredential::new(environment, scope),
+            agents: ManageAgents::new(environment),
+            proofs: AgentProofs::new(environment, options.require_audience),
+            credentials: ManageCredentials::new(environment, options.credential_scope),
+            access: AccessCredential::new(environment, options.credential_scope),
             audit: ReadAudit::new(store.clone()),
         }
     }
 }
 
 /// What the routes need of a store.
-pub(crate) trait ApiStore: Store<Tx: AuthTx + CredentialsTx + AuditEvents> {}
+pub(crate) trait ApiStore: Store<Tx: AgentsTx + CredentialsTx + AuditEvents> {}
 
-impl<S: Store<Tx: AuthTx + CredentialsTx + AuditEvents>> ApiStore for S {}
+impl<S: Store<Tx: AgentsTx + CredentialsTx + AuditEvents>> ApiStore for S {}

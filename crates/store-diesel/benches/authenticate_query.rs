@@ -96,6 +96,7 @@ fn user(n: usize) -> User {
         last_name: PersonName::from_stored("Lovelace".to_owned()),
         created_at: Timestamp(1_800_000_000),
         mfa_since: None,
+        delegation: None,
         version: 1,
     }
 }

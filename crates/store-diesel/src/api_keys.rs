@@ -27,11 +27,12 @@ impl ApiKeys for DieselTx {
 
     fn key_with_owner(&mut self, id: ApiKeyId) -> Result<Option<KeyWithOwner>, StoreError> {
         let row = self.run(|connection| key_and_owner(id.as_str(), connection))?;
-        row.map(|(key, owner)| {
+        row.map(|(key, owner, sponsor)| {
             let ListedKey { key, last_used_at } = key.try_into()?;
             Ok(KeyWithOwner {
                 key,
                 owner: owner.try_into()?,
+                sponsor: sponsor.map(Signed::try_from).transpose()?,
                 last_used_at,
             })
         })
@@ -123,11 +124,18 @@ impl ApiKeys for DieselTx {
 fn key_and_owner(
     id: &str,
     connection: &mut AnyConnection,
-) -> QueryResult<Option<(KeyRow, UserRow)>> {
+) -> QueryResult<Option<(KeyRow, UserRow, Option<UserRow>)>> {
+    let sponsors = diesel::alias!(users as sponsors);
+    let sponsor_id = sponsors.field(users::id).nullable();
     each!(connection, inner => api_keys::table
         .find(id)
         .inner_join(users::table)
-        .select((KeyRow::as_select(), UserRow::as_select()))
+        .left_join(sponsors.on(sponsor_id.eq(users::owner_id)))
+        .select((
+            KeyRow::as_select(),
+            UserRow::as_select(),
+            sponsors.fields(users::all_columns).nullable(),
+        ))
         .get_result(inner)
         .optional())
 }

@@ -191,7 +191,7 @@ const FORGIVE: &str = "UPDATE attempts SET \
          fails = CASE WHEN fails > 0 THEN fails - 1 ELSE 0 END \
      WHERE subject = $3";
 
-/// Passwords have keyed subjects; those of factors begin with their name and stay.
+/// Those of factors have a colon, and stay.
 #[cfg(feature = "sqlite")]
 const FORGET: &str = "DELETE FROM attempts WHERE subject IN (\
          SELECT subject FROM attempts \

@@ -42,6 +42,7 @@
 #[cfg(not(any(feature = "sqlite", feature = "postgres")))]
 compile_error!("enable `sqlite`, or one of `pg-bundled`, `pg-bundled-tls` and `pg-system`");
 
+mod agents;
 mod api_keys;
 mod attempts;
 mod audit;
@@ -58,6 +59,7 @@ mod migrate;
 mod pools;
 #[cfg(feature = "postgres")]
 mod postgres;
+mod proofs;
 mod schema;
 #[cfg(feature = "sqlite")]
 mod sqlite;

@@ -12,6 +12,9 @@ diesel::table! {
         version -> BigInt,
         row_mac -> Text,
         mfa_since -> Nullable<BigInt>,
+        owner_id -> Nullable<Text>,
+        delegated_scopes -> Nullable<Text>,
+        delegation_expires_at -> Nullable<BigInt>,
     }
 }
 
@@ -139,7 +142,28 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    agents (user_id) {
+        user_id -> Text,
+        lineage -> Text,
+        creator_id -> Text,
+        purpose -> Nullable<Text>,
+        frozen_at -> Nullable<BigInt>,
+        row_mac -> Text,
+    }
+}
+
+diesel::table! {
+    used_proofs (prover, verifier, purpose) {
+        prover -> Text,
+        verifier -> Text,
+        purpose -> Text,
+        step -> BigInt,
+    }
+}
+
+diesel::joinable!(agents -> users (user_id));
 diesel::joinable!(api_keys -> users (user_id));
 diesel::joinable!(credential_secrets -> credentials (credential_id));
-diesel::allow_tables_to_appear_in_same_query!(users, api_keys);
+diesel::allow_tables_to_appear_in_same_query!(users, api_keys, agents, totp_secrets);
 diesel::allow_tables_to_appear_in_same_query!(credentials, credential_secrets);

@@ -2,9 +2,10 @@ use diesel::prelude::*;
 use diesel::query_builder::{AstPass, QueryFragment, QueryId};
 use diesel::sql_types::Bool;
 use keyward_auth::{
-    PersonName, Role, User, UserId, UserKind, UserReplaced, UserStatus, Username, Users,
+    Delegation, PersonName, Role, Scopes, User, UserId, UserKind, UserReplaced, UserStatus,
+    Username, Users,
 };
-use keyward_core::{StoreError, Timestamp};
+use keyward_core::{Id, StoreError, Timestamp};
 use keyward_crypto::{Mac, PasswordHash, Signed};
 
 use crate::DieselTx;
@@ -162,6 +163,9 @@ struct NewUser<'a> {
     version: i64,
     row_mac: String,
     mfa_since: Option<i64>,
+    owner_id: Option<String>,
+    delegated_scopes: Option<String>,
+    delegation_expires_at: Option<i64>,
 }
 
 impl<'a> From<&'a Signed<User>> for NewUser<'a> {
@@ -180,6 +184,12 @@ impl<'a> From<&'a Signed<User>> for NewUser<'a> {
             version: user.version,
             row_mac: signed.mac().as_stored(),
             mfa_since: user.mfa_since.map(|at| at.0),
+            owner_id: user.delegation.map(|given| given.owner.to_string()),
+            delegated_scopes: user.delegation.map(|given| given.scopes.to_string()),
+            delegation_expires_at: user
+                .delegation
+                .and_then(|given| given.expires_at)
+                .map(|at| at.0),
         }
     }
 }
@@ -226,6 +236,27 @@ pub(crate) struct UserRow {
     version: i64,
     row_mac: String,
     mfa_since: Option<i64>,
+    owner_id: Option<String>,
+    delegated_scopes: Option<String>,
+    delegation_expires_at: Option<i64>,
+}
+
+impl UserRow {
+    /// `None` for people. Half of one means nothing, and makes the row a forged one.
+    fn delegation(&self, mac: &mut RowMac) -> Option<Delegation> {
+        if self.owner_id.is_none() && self.delegated_scopes.is_none() {
+            return None;
+        }
+        let owner = self.owner_id.as_deref().and_then(|id| Id::parse(id).ok());
+        let scopes = self.delegated_scopes.as_deref();
+        let scopes = scopes.and_then(|names| Scopes::from_stored(names).ok());
+        let delegation = owner.zip(scopes).map(|(owner, scopes)| Delegation {
+            owner,
+            scopes,
+            expires_at: self.delegation_expires_at.map(Timestamp),
+        });
+        mac.covers(delegation.map(Some), None)
+    }
 }
 
 impl TryFrom<UserRow> for Signed<User> {
@@ -233,6 +264,7 @@ impl TryFrom<UserRow> for Signed<User> {
 
     fn try_from(row: UserRow) -> Result<Self, StoreError> {
         let mut mac = RowMac::of(&row.row_mac);
+        let delegation = row.delegation(&mut mac);
         let user = User {
             id: stored::id(&row.id, "users.id")?,
             username: Username::from_stored(row.username),
@@ -244,6 +276,7 @@ impl TryFrom<UserRow> for Signed<User> {
             last_name: PersonName::from_stored(row.last_name),
             created_at: Timestamp(row.created_at),
             mfa_since: row.mfa_since.map(Timestamp),
+            delegation,
             version: row.version,
         };
         Ok(mac.over(user))

@@ -1,5 +1,6 @@
 //! Stores with one fault each: a check that does not fail on them would prove nothing.
 
+mod agents;
 mod people;
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -64,6 +65,8 @@ enum Fault {
     SessionsThatEnded,
     /// Something is wrong with attempts, second factors or tickets.
     People(people::Fault),
+    /// Something is wrong with agents or their proofs.
+    Agents(agents::Fault),
 }
 
 struct BrokenStore {

@@ -6,12 +6,14 @@
     reason = "a test suite panics"
 )]
 
+pub(crate) mod agents;
 pub(crate) mod api_keys;
 pub(crate) mod attempts;
 pub(crate) mod audit;
 pub(crate) mod credentials;
 pub(crate) mod factors;
 pub(crate) mod idempotency;
+pub(crate) mod proofs;
 mod random;
 pub(crate) mod rows;
 mod run;
@@ -21,17 +23,19 @@ pub(crate) mod users;
 
 use std::sync::Arc;
 
+use keyward_agents::AgentsTx;
 use keyward_audit::VerifyAudit;
-use keyward_auth::AuthTx;
 use keyward_core::Store;
 use keyward_credentials::Credentials;
 
+pub use agents::agents;
 pub use api_keys::api_keys;
 pub use attempts::{attempt_limits, attempt_limits_of, random_attempts_follow_the_rules};
 pub use audit::{audit, audit_with};
 pub use credentials::{credentials, credentials_of};
 pub use factors::{second_factors, second_factors_of};
 pub use idempotency::{idempotency, idempotency_of};
+pub use proofs::used_proofs;
 pub use tickets::{login_tickets, login_tickets_of};
 pub use units_of_work::units_of_work;
 pub use users::users;
@@ -44,7 +48,7 @@ pub use users::users;
 /// # Panics
 ///
 /// At the first promise that is broken.
-pub fn contract<S: Store<Tx: AuthTx + Credentials>>(store: S) {
+pub fn contract<S: Store<Tx: AgentsTx + Credentials>>(store: S) {
     let store = Arc::new(store);
     // First, so that on an empty store the race for the first event of the chain is run too.
     audit(&*store);
@@ -58,6 +62,8 @@ pub fn contract<S: Store<Tx: AuthTx + Credentials>>(store: S) {
     attempt_limits(&*store);
     second_factors(&*store);
     login_tickets(&*store);
+    agents(&*store);
+    used_proofs(&*store);
     attempts::new_secrets_reset_nothing(&*store, rows::added_user(&*store));
     credentials(&*store);
     let report = run::works(VerifyAudit::new(store, rows::macs()).verify(None));
@@ -77,7 +83,7 @@ pub fn contract<S: Store<Tx: AuthTx + Credentials>>(store: S) {
     clippy::needless_pass_by_value,
     reason = "it takes the store over, as `contract` does"
 )]
-pub fn races<S: Store<Tx: AuthTx + Credentials>>(store: Arc<S>) {
+pub fn races<S: Store<Tx: AgentsTx + Credentials>>(store: Arc<S>) {
     let store = &*store;
     let owner = rows::added_user(store);
     users::of_racing_names_one_is_added(store);
@@ -93,5 +99,7 @@ pub fn races<S: Store<Tx: AuthTx + Credentials>>(store: Arc<S>) {
     tickets::of_racing_tries_as_many_as_allowed_get_the_ticket(store, owner);
     tickets::of_racing_uses_of_a_ticket_one_succeeds(store, owner);
     credentials::of_racing_changes_one_is_written(store, owner);
+    agents::of_racing_changes_one_is_written(store);
+    proofs::of_racing_uses_of_a_proof_one_succeeds(store);
     audit::racing_writers_leave_no_gap(store, &rows::macs());
 }

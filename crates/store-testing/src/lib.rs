@@ -23,8 +23,9 @@ mod contract;
 mod memory;
 
 pub use contract::{
-    api_keys, attempt_limits, attempt_limits_of, audit, audit_with, contract, credentials,
+    agents, api_keys, attempt_limits, attempt_limits_of, audit, audit_with, contract, credentials,
     credentials_of, idempotency, idempotency_of, login_tickets, login_tickets_of, races,
-    random_attempts_follow_the_rules, second_factors, second_factors_of, units_of_work, users,
+    random_attempts_follow_the_rules, second_factors, second_factors_of, units_of_work,
+    used_proofs, users,
 };
 pub use memory::{MemoryStore, MemoryTx, Tampering};

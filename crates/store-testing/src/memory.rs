@@ -1,3 +1,4 @@
+mod agents;
 mod api_keys;
 mod audit;
 mod credentials;
@@ -10,6 +11,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use keyward_agents::AgentRecord;
 use keyward_audit::{Head, Record, Seq};
 use keyward_auth::{StoredAnswer, TotpSecrets, User, UserId};
 use keyward_core::{Store, StoreError};
@@ -125,6 +127,9 @@ pub(crate) struct Tables {
     pub(crate) totp_secrets: Table<UserId, TotpSecrets>,
     pub(crate) recovery_codes: Table<UserId, Vec<Mac>>,
     pub(crate) attempts: Table<String, people::Attempts>,
+    pub(crate) agents: Table<UserId, Signed<AgentRecord>>,
+    pub(crate) used_proofs: Table<agents::ProofPlace, i64>,
+    pub(crate) proofs_floor: i64,
     pub(crate) tickets: Table<TicketId, people::Ticket>,
     pub(crate) answers: Table<(UserId, String), StoredAnswer>,
     pub(crate) credentials: Table<CredentialId, credentials::Row>,

@@ -449,6 +449,7 @@ fn principal(
         last_name: PersonName::from_stored(String::new()),
         created_at: Timestamp(0),
         mfa_since: None,
+        delegation: None,
         version: 1,
     };
     let key = ApiKey::generate(ApiKeyKind::User);

@@ -72,6 +72,7 @@ fn make(
     match installation.setup().first_admin(username, password) {
         Ok(made) => Ok(Some(made.key)),
         Err(SetupError::AlreadyDone) => Ok(None),
+        Err(error @ SetupError::NameOfAgents) => Err(Failure::refused(error)),
         Err(error) => Err(broken(&error)),
     }
 }

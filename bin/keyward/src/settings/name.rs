@@ -13,13 +13,14 @@ pub(crate) enum Name {
     CorsOrigins,
     TrustedProxies,
     CredentialScope,
+    AgentRequireAudience,
     LogFormat,
     LogLevel,
     DataDir,
 }
 
 impl Name {
-    pub(crate) const ALL: [Self; 13] = [
+    pub(crate) const ALL: [Self; 14] = [
         Self::FieldEncryptionKey,
         Self::SecretKey,
         Self::DatabaseUrl,
@@ -30,6 +31,7 @@ impl Name {
         Self::CorsOrigins,
         Self::TrustedProxies,
         Self::CredentialScope,
+        Self::AgentRequireAudience,
         Self::LogFormat,
         Self::LogLevel,
         Self::DataDir,
@@ -48,6 +50,7 @@ impl Name {
             Self::CorsOrigins => "CORS_ORIGINS",
             Self::TrustedProxies => "TRUSTED_PROXIES",
             Self::CredentialScope => "CREDENTIAL_SCOPE",
+            Self::AgentRequireAudience => "AGENT_REQUIRE_AUDIENCE",
             Self::LogFormat => "LOG_FORMAT",
             Self::LogLevel => "LOG_LEVEL",
             Self::DataDir => "DATA_DIR",
@@ -77,7 +80,7 @@ impl Name {
         match self {
             Self::KeywardEnv => Some("development"),
             Self::Bind => Some("127.0.0.1:8080"),
-            Self::Debug | Self::CorsAllowAllOrigins => Some("false"),
+            Self::Debug | Self::CorsAllowAllOrigins | Self::AgentRequireAudience => Some("false"),
             Self::CredentialScope => Some("global"),
             Self::LogFormat => Some("text"),
             Self::LogLevel => Some("info"),

@@ -109,6 +109,7 @@ fn user(username: &str, kind: UserKind) -> User {
         last_name: PersonName::parse("").unwrap(),
         created_at: Timestamp(1_800_000_000),
         mfa_since: None,
+        delegation: None,
         version: 1,
     }
 }
@@ -252,14 +253,21 @@ fn taken_names_and_the_last_administrator_are_refused() {
 }
 
 #[test]
-fn agents_have_no_password_and_no_second_factor_but_can_be_disabled() {
+fn agents_have_no_password_and_no_second_factor_and_are_not_disabled_like_people() {
     let (home, _) = with_root();
     put(&home, [user("robot", UserKind::Agent)]);
     for command in ["set-password", "unlock", "reset-mfa", "enrol-mfa"] {
         refused(&home, &["user", command, "robot"], "", "is an agent");
     }
-    done(&home, &["user", "disable", "robot"], "");
-    assert_eq!(listed(&home, "robot")["status"], "disabled");
+    refused(
+        &home,
+        &["user", "disable", "robot"],
+        "",
+        "`keyward agent freeze`",
+    );
+    assert_eq!(listed(&home, "robot")["status"], "active");
+    let add = ["user", "add", "--username", "Agent_smith"];
+    refused(&home, &add, "", "are for agents");
 }
 
 #[test]

@@ -250,6 +250,9 @@ impl From<(KeyView, Option<ApiKey>)> for CreatedKey {
 }
 
 #[expect(clippy::ref_option, reason = "serde's signature")]
-fn exposed<S: serde::Serializer>(key: &Option<ApiKey>, serializer: S) -> Result<S::Ok, S::Error> {
+pub(crate) fn exposed<S: serde::Serializer>(
+    key: &Option<ApiKey>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
     key.as_ref().map(ApiKey::expose).serialize(serializer)
 }

@@ -37,6 +37,15 @@ async fn the_operations_are_these() {
         .collect();
     lines.sort_by_key(|line| line.split_once(' ').map(|(_, path)| path.trim().to_owned()));
     insta::assert_snapshot!(lines.join("\n"), @r"
+    GET    /api/v1/agents [agents:write] 200, paged
+    POST   /api/v1/agents [agents:write] 201 takes CreateAgent, once
+    POST   /api/v1/agents/me/totp-code [any key] 200 takes AskCode
+    POST   /api/v1/agents/verify [any key] 200 takes VerifyCode
+    GET    /api/v1/agents/{id} [agents:write] 200
+    POST   /api/v1/agents/{id}/freeze [agents:write] 200 takes ChangeTree
+    POST   /api/v1/agents/{id}/revoke [agents:write] 200 takes ChangeTree
+    POST   /api/v1/agents/{id}/rotate-key [agents:write] 201 takes RotateAgentKey, once
+    POST   /api/v1/agents/{id}/unfreeze [agents:write] 200 takes ChangeTree
     GET    /api/v1/audit [audit:read] 200, paged
     POST   /api/v1/auth/logout [any key] 204 takes Nothing
     GET    /api/v1/auth/me [any key] 200

@@ -13,6 +13,7 @@
 )]
 
 mod access;
+mod agents;
 mod audit;
 mod clock;
 mod codes;
@@ -31,6 +32,7 @@ mod me;
 mod mfa;
 mod peers;
 mod problems;
+mod proofs;
 mod races;
 mod sessions;
 mod step_up;

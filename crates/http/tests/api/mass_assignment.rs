@@ -144,6 +144,7 @@ struct Routes {
     ticket: String,
     recovery: String,
     user: String,
+    agent: String,
     key: String,
     batch: String,
     credential: String,
@@ -156,7 +157,11 @@ impl Routes {
         let credential = world.credential(&world.admin, "llm", &detail).await;
         let batch = world.credential(&world.admin, "llm", &detail).await;
         let key = world.admin_with(&["read"]).await;
-        let mut callers = HashMap::from([("logout", world.admin_with(&[]).await)]);
+        let agent = world.agent("robot").await;
+        let mut callers = HashMap::from([
+            ("logout", world.admin_with(&[]).await),
+            ("totp-code", agent.clone()),
+        ]);
         let mut codes = HashMap::new();
         for (route, name) in [("disable", "dave"), ("recovery-codes", "rita")] {
             let (person, device) = world.person_with_mfa(name).await;
@@ -178,6 +183,7 @@ impl Routes {
             ticket: world.ticket("peggy").await,
             recovery: peggy.recovery[0].clone(),
             user: user.id,
+            agent: agent.id,
             key: key.key_id,
             batch: id_of(&batch).to_owned(),
             credential: id_of(&credential).to_owned(),
@@ -192,6 +198,7 @@ impl Routes {
                 "/credentials/{id}",
                 &format!("/credentials/{}", self.credential),
             )
+            .replace("/agents/{id}", &format!("/agents/{}", self.agent))
             .replace("{id}", &self.user);
         let body = match operation.body.as_deref().unwrap() {
             "Credentials" => json!({ "username": "mallory", "password": PASSWORD }),
@@ -202,7 +209,11 @@ impl Routes {
             "CreateUser" => json!({ "username": "trent", "password": "correct horse battery" }),
             "ChangeUser" | "ProfileChange" => json!({ "first_name": "Trent" }),
             "CreateKey" => json!({ "name": "new", "scopes": ["read"] }),
-            "RotateKey" => json!({ "overlap_seconds": 60 }),
+            "CreateAgent" => json!({ "name": "new" }),
+            "ChangeTree" => json!({ "dry_run": true }),
+            "AskCode" => json!({ "audience": "mallory" }),
+            "VerifyCode" => json!({ "username": "agent_robot", "code": "12345678" }),
+            "RotateAgentKey" | "RotateKey" => json!({ "overlap_seconds": 60 }),
             "CreateCredential" => {
                 json!({ "name": "x", "credential_type": "llm", "detail": { "provider": "x" } })
             }

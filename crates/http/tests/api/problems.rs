@@ -225,7 +225,7 @@ async fn the_parameters_of_lists_are_checked() {
         .into_iter()
         .filter(|operation| operation.paged)
         .collect();
-    assert_eq!(lists.len(), 5, "{lists:?}");
+    assert_eq!(lists.len(), 6, "{lists:?}");
     for list in lists {
         let path = list.path.replace("{id}", &world.admin.id);
         let ask = |query: &str| {

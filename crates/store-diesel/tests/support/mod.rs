@@ -118,6 +118,7 @@ pub(crate) fn user() -> User {
         last_name: PersonName::from_stored(String::new()),
         created_at: NOW,
         mfa_since: None,
+        delegation: None,
         version: 1,
     }
 }

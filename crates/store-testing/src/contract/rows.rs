@@ -34,6 +34,7 @@ pub(crate) fn user() -> User {
         last_name: PersonName::from_stored("Lovelace".to_owned()),
         created_at: Timestamp(1_800_000_000),
         mfa_since: None,
+        delegation: None,
         version: 1,
     }
 }

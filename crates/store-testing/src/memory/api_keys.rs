@@ -29,6 +29,11 @@ impl ApiKeys for MemoryTx {
             Some(KeyWithOwner {
                 key: row.key.clone(),
                 owner: (**owner).clone(),
+                sponsor: owner
+                    .unverified()
+                    .delegation
+                    .and_then(|given| self.tables.users.get(&given.owner))
+                    .map(|sponsor| (**sponsor).clone()),
                 last_used_at: row.last_used_at,
             })
         });

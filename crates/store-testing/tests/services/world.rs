@@ -2,10 +2,10 @@ use std::sync::Arc;
 
 use keyward_audit::{AuditEvents as _, AuditLog, Record};
 use keyward_auth::{
-    ApiKeyRecord, ApiKeys as _, Authenticate, AuthenticateError, Environment, Hashing, Idempotency,
-    IdempotencyKey, KeyName, LastUsed, ManageKeys, ManageUsers, NewKey, NewUser, OwnChange, Permit,
-    PersonName, Principal, RequiredScope, Role, Scopes, Setup, User, UserId, UserKind, UserStatus,
-    Username, Users as _, Visitor,
+    ApiKeyRecord, ApiKeys as _, Authenticate, AuthenticateError, Delegation, Environment, Hashing,
+    Idempotency, IdempotencyKey, KeyName, LastUsed, ManageKeys, ManageUsers, NewKey, NewUser,
+    OwnChange, Permit, PersonName, Principal, RequiredScope, Role, Scopes, Setup, User, UserId,
+    UserKind, UserStatus, Username, Users as _, Visitor,
 };
 use keyward_core::{Clock, Id, ManualClock, Store as _, StoreError, Timestamp};
 use keyward_crypto::{ApiKey, ApiKeyKind, FieldKey, KeyRing, MacRing, Password, Passwords, Signed};
@@ -87,9 +87,19 @@ impl World {
             last_name: person(""),
             created_at: NOW,
             mfa_since: None,
+            delegation: None,
             version: 1,
         };
         edit(&mut user);
+        if user.kind == UserKind::Agent && user.delegation.is_none() {
+            // Of its own, so that the two are not found together.
+            let owner = self.add_user(&format!("{name}-owner"), unchanged);
+            user.delegation = Some(Delegation {
+                owner: owner.id,
+                scopes: Scopes::all(),
+                expires_at: None,
+            });
+        }
         let signed = Signed::sign(user.clone(), &self.macs);
         assert!(self.store.write(|tx| tx.add_user(&signed)).unwrap());
         user
@@ -231,3 +241,5 @@ pub(crate) fn visitor() -> Visitor {
         request: None,
     }
 }
+
+fn unchanged(_: &mut User) {}

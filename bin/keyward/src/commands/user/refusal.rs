@@ -15,6 +15,13 @@ pub(super) fn no_change(error: &UserError) -> Failure {
              add --username NAME --role admin`"
         }
         UserError::NotForAgents => FOR_PEOPLE,
+        UserError::NameOfAgents => {
+            "names that begin with `agent_` are for agents; choose another one"
+        }
+        UserError::ManagedAsAgent => {
+            "this user is an agent; freeze it with `keyward agent freeze`, or end it for ever with \
+             `keyward agent revoke`"
+        }
         UserError::Busy => BUSY,
         _ => return broken(error),
     })

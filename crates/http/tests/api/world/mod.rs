@@ -9,12 +9,13 @@ use std::sync::Arc;
 
 use actix_web::App;
 use actix_web::middleware::from_fn;
+use keyward_agents::AgentsTx;
 use keyward_audit::{AuditEvents, AuditLog};
-use keyward_auth::{AuthTx, Environment, Hashing, LastUsed, Setup, UserId, Username};
+use keyward_auth::{Environment, Hashing, LastUsed, Setup, UserId, Username};
 use keyward_core::{Clock, Id, ManualClock, Store, Timestamp};
 use keyward_credentials::{CredentialScope, CredentialsTx};
 use keyward_crypto::{FieldKey, KeyRing, MacRing, Password, Passwords, SecretText};
-use keyward_http::{Api, Network, Services, TrustedProxies, edge};
+use keyward_http::{Api, ApiOptions, Network, Services, TrustedProxies, edge};
 use keyward_store_diesel::testing::TestDatabase;
 use keyward_store_testing::MemoryStore;
 use serde_json::{Value, json};
@@ -86,7 +87,7 @@ impl World {
         database: Option<TestDatabase>,
     ) -> Self
     where
-        S: Store<Tx: AuthTx + CredentialsTx + AuditEvents + AnyTx> + Clone,
+        S: Store<Tx: AgentsTx + CredentialsTx + AuditEvents + AnyTx> + Clone,
     {
         let clock = Arc::new(ManualClock::at(NOW));
         let environment = environment(&store, &clock);
@@ -102,14 +103,18 @@ impl World {
         database: Option<TestDatabase>,
     ) -> Self
     where
-        S: Store<Tx: AuthTx + CredentialsTx + AuditEvents + AnyTx> + Clone,
+        S: Store<Tx: AgentsTx + CredentialsTx + AuditEvents + AnyTx> + Clone,
     {
         let store = environment.store.clone();
         let last_used = Arc::new(LastUsed::default());
         let first = Setup::new(environment.clone())
             .first_admin(&Username::parse("root").unwrap(), &password())
             .unwrap();
-        let api = Api::new(Services::new(&environment, scope, last_used.clone())).trusting(
+        let options = ApiOptions {
+            credential_scope: scope,
+            require_audience: false,
+        };
+        let api = Api::new(Services::new(&environment, options, last_used.clone())).trusting(
             TrustedProxies::from_iter([Network::from_str(PROXY).unwrap()]),
         );
         let app = App::new()
@@ -177,11 +182,32 @@ impl World {
         self.key_of(&id, &json!({ "name": "main" })).await
     }
 
-    /// Makes an agent; there is no route for that yet.
-    pub(crate) async fn agent(&self, username: &str) -> Caller {
-        let id = self.store.add_agent(username, self.now());
-        self.key_of(&id.to_string(), &json!({ "name": "main" }))
-            .await
+    /// Makes an agent of the administrator that may do all that an agent may.
+    pub(crate) async fn agent(&self, name: &str) -> Caller {
+        let scopes = json!([
+            "read",
+            "credentials:write",
+            "credentials:use",
+            "credentials:access",
+            "agents:write",
+        ]);
+        let body = json!({ "name": name, "scopes": scopes });
+        self.agent_of(&self.admin, &body).await
+    }
+
+    /// Has somebody make an agent.
+    pub(crate) async fn agent_of(&self, creator: &Caller, body: &Value) -> Caller {
+        let made = self.post("/agents").by(creator).json(body).await;
+        assert_eq!(made.status, 201, "{}: {made:?}", self.name);
+        let made = made.json();
+        let mut agent = Caller {
+            id: id_of(&made).to_owned(),
+            key: made["api_key"].as_str().unwrap().to_owned(),
+            key_id: String::new(),
+        };
+        let me = self.get("/auth/me").by(&agent).await.json();
+        agent.key_id = me["key"]["id"].as_str().unwrap().to_owned();
+        agent
     }
 
     /// Has the administrator make a key for a user.

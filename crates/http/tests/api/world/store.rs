@@ -2,12 +2,11 @@ use std::fmt::Write as _;
 
 use keyward_audit::AuditEvents;
 use keyward_auth::{
-    ApiKeys, AttemptLimits, IdempotencyKeys, LimitSubject, LoginTickets, PersonName, Role,
-    SecondFactors, User, UserId, UserKind, UserStatus, Username, Users,
+    ApiKeys, AttemptLimits, IdempotencyKeys, LimitSubject, LoginTickets, SecondFactors, UserId,
+    Users,
 };
-use keyward_core::{Id, Store, StoreError, Timestamp};
+use keyward_core::{Store, StoreError};
 use keyward_credentials::Credentials;
-use keyward_crypto::Signed;
 
 /// A unit of work on whatever storage there is.
 pub(crate) trait AnyTx:
@@ -56,25 +55,6 @@ impl AnyStore {
         })
         .unwrap();
         value.unwrap()
-    }
-
-    pub(crate) fn add_agent(&self, username: &str, now: Timestamp) -> UserId {
-        let agent = User {
-            id: Id::generate(),
-            username: Username::parse(username).unwrap(),
-            kind: UserKind::Agent,
-            role: Role::Normal,
-            status: UserStatus::Active,
-            password_hash: None,
-            first_name: PersonName::from_stored(String::new()),
-            last_name: PersonName::from_stored(String::new()),
-            created_at: now,
-            mfa_since: None,
-            version: 1,
-        };
-        let signed = Signed::sign(agent.clone(), &super::macs());
-        assert!(self.write(|tx| tx.add_user(&signed)));
-        agent.id
     }
 
     /// Every row as text. `Debug` hides ciphertext and MACs, so those are written out.
