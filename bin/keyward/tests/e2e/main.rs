@@ -16,6 +16,7 @@ mod commands;
 mod first_start;
 #[cfg(target_os = "linux")]
 mod memory;
+mod one_code;
 mod pressure;
 mod production;
 mod proxies;
