@@ -14,6 +14,7 @@ mod running;
 mod codes;
 mod commands;
 mod first_start;
+mod killed_between;
 #[cfg(target_os = "linux")]
 mod memory;
 mod one_code;
