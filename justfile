@@ -33,6 +33,11 @@ bench-http:
 crash rounds="200":
     KEYWARD_CRASH_ROUNDS={{rounds}} cargo test --release -p keyward --test crash -- --nocapture
 
+# Everything that several do at the same moment, in its long form.
+races rounds="20":
+    KEYWARD_RACE_ROUNDS={{rounds}} cargo test --workspace --no-fail-fast -- --nocapture \
+        race at_once administrators outsider codes:: keys::sqlite keys::postgresql crash_interrupts
+
 # Whether the time of a login attempt tells anything; 10,000 requests take about four minutes.
 timing requests="2500":
     KEYWARD_TIMING_REQUESTS={{requests}} cargo test --release -p keyward --test timing -- --nocapture

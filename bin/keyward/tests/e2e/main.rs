@@ -14,8 +14,10 @@ mod running;
 mod codes;
 mod commands;
 mod first_start;
+mod killed_between;
 #[cfg(target_os = "linux")]
 mod memory;
+mod one_code;
 mod pressure;
 mod production;
 mod proxies;

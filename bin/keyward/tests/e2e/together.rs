@@ -1,4 +1,6 @@
 //! Calls that are made at the same time.
+//!
+//! `KEYWARD_RACE_ROUNDS` multiplies the rounds.
 
 use std::sync::Barrier;
 use std::thread;
@@ -22,11 +24,11 @@ pub(crate) fn both(
 }
 
 /// Makes calls 0 to `calls` from `threads` threads, each of which makes its own one after another.
-pub(crate) fn many(
+pub(crate) fn many<T: Send>(
     calls: usize,
     threads: usize,
-    call: impl Fn(usize) -> Answer + Sync,
-) -> Vec<Answer> {
+    call: impl Fn(usize) -> T + Sync,
+) -> Vec<T> {
     thread::scope(|scope| {
         let threads: Vec<_> = (0..threads)
             .map(|thread| {
@@ -38,4 +40,14 @@ pub(crate) fn many(
         let answers = threads.into_iter().flat_map(|t| t.join().unwrap());
         answers.collect()
     })
+}
+
+/// `default` rounds, or as many times that as `KEYWARD_RACE_ROUNDS` says.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "there is no binary to read settings"
+)]
+pub(crate) fn rounds(default: usize) -> usize {
+    let times = std::env::var("KEYWARD_RACE_ROUNDS").ok();
+    default * times.and_then(|times| times.parse().ok()).unwrap_or(1)
 }

@@ -4,7 +4,7 @@ use std::thread;
 
 use serde_json::{Value, json};
 
-use crate::running::{Answer, Client, Home, Server, until};
+use crate::running::{Answer, Client, Home, Server, Sql, until};
 use crate::together::both;
 
 pub(crate) struct Nodes {
@@ -43,6 +43,12 @@ impl Nodes {
 
     pub(crate) fn clients(&self, key: &str) -> [Client; 2] {
         [self.servers[0].client(key), self.servers[1].client(key)]
+    }
+
+    /// A connection to the database of both.
+    pub(crate) fn sql(&self) -> Sql {
+        let [_, home] = &self.homes;
+        home.sql()
     }
 
     /// As a crash and a supervisor do.
