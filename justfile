@@ -42,6 +42,6 @@ races rounds="20":
 timing requests="2500":
     KEYWARD_TIMING_REQUESTS={{requests}} cargo test --release -p keyward --test timing -- --nocapture
 
-# Logins and code verifications a second, with the time that most of them take.
+# Logins, code verifications and proofs of agents a second, with the time that most of them take.
 bench-people:
     cargo run --release -p keyward --example people_rates

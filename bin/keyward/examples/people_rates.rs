@@ -1,6 +1,6 @@
-//! How many logins and how many code verifications a second, on SQLite and, where there is one, on
-//! PostgreSQL: `just bench-people`. Two threads, as on two cores; each verification is of another
-//! person, because one person has a code in 30 seconds.
+//! How many logins, code verifications and proofs of agents a second, on SQLite and, where there is
+//! one, on PostgreSQL: `just bench-people`. Two threads, as on two cores; each verification is of
+//! another person, because one person has a code in 30 seconds.
 
 #![allow(
     clippy::unwrap_used,
@@ -15,14 +15,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use keyward_agents::{AgentName, AgentProofs, ManageAgents, NewAgent, Who};
 use keyward_audit::AuditLog;
 use keyward_auth::{
-    Any, Authenticate, Environment, Hashing, LoggedIn, Login, ManageMfa, Permit, PersonName, Role,
-    User, UserKind, UserStatus, Username, Users as _, Visitor,
+    Any, Authenticate, Environment, GivenProof, Hashing, Host, LoggedIn, Login, ManageMfa, Permit,
+    PersonName, Role, User, UserKind, UserStatus, Username, Users as _, Visitor,
 };
 use keyward_core::{Clock as _, Id, ManualClock, Store as _, StoreError, Timestamp};
 use keyward_crypto::{
-    FieldKey, KeyRing, MacRing, Password, PasswordHash, Passwords, Signed, TotpSecret,
+    ApiKey, FieldKey, KeyRing, MacRing, Password, PasswordHash, Passwords, Signed, TotpSecret,
 };
 use keyward_store_diesel::DieselStore;
 use keyward_store_diesel::testing::TestDatabase;
@@ -51,6 +52,30 @@ fn main() {
                     .mfa(Passwords::new())
                     .step_up(permit, secret.code_at(now))
                     .unwrap();
+            }),
+        );
+        let agents = world.agents();
+        let proofs = AgentProofs::new(&world.environment(Passwords::new()), false);
+        let receiver = Who::new(agents[0].username.as_str());
+        show(
+            name,
+            "proofs given",
+            &timed(AGENTS, |n| {
+                proofs.show(&agents[n], Some(&receiver), None).unwrap();
+            }),
+        );
+        let codes: Vec<_> = agents
+            .iter()
+            .map(|agent| proofs.show(agent, Some(&receiver), None).unwrap().code)
+            .collect();
+        show(
+            name,
+            "proofs verified",
+            &timed(AGENTS, |n| {
+                let code = GivenProof::parse(codes[n].expose()).unwrap();
+                let who = Who::new(agents[n].username.as_str());
+                let proven = proofs.verify(&agents[0], &who, code, None).unwrap();
+                assert!(proven.is_some());
             }),
         );
         let (username, login) = (world.with_password(), world.login());
@@ -163,6 +188,36 @@ impl World {
         username
     }
 
+    /// Agents of one person, each with a key.
+    fn agents(&self) -> Vec<Permit<Any>> {
+        let hash = Passwords::danger_fast().hash(&password());
+        let owner = self.add("owner", hash);
+        let owner = self.store.lookup(|tx| tx.user_by_name(&owner));
+        let owner = Result::<_, StoreError>::unwrap(owner).unwrap();
+        let manage = ManageAgents::new(&self.environment(Passwords::new()));
+        let agent = |n| {
+            let new = NewAgent {
+                name: AgentName::parse(&format!("a{n}")).unwrap(),
+                purpose: None,
+                scopes: None,
+                expires_at: None,
+                rotate: false,
+            };
+            let made = manage.create_for(Host, owner.unverified().id, &new);
+            self.permit(&made.unwrap().1.unwrap())
+        };
+        (0..AGENTS).map(agent).collect()
+    }
+
+    fn permit(&self, key: &ApiKey) -> Permit<Any> {
+        let (clock, last_used) = (self.clock.clone(), Arc::default());
+        Authenticate::new(self.store.clone(), self.macs.clone(), clock, last_used)
+            .principal(key)
+            .unwrap()
+            .permit()
+            .unwrap()
+    }
+
     fn with_password(&self) -> Username {
         self.add("ada", Passwords::new().hash(&password()))
     }
@@ -182,13 +237,7 @@ impl World {
         let LoggedIn::Done(session) = outcome else {
             panic!("a second factor was asked for")
         };
-        let last_used = Arc::default();
-        let clock = self.clock.clone();
-        let permit = Authenticate::new(self.store.clone(), self.macs.clone(), clock, last_used)
-            .principal(&session.key)
-            .unwrap()
-            .permit()
-            .unwrap();
+        let permit = self.permit(&session.key);
         let mfa = self.mfa(fast);
         let enrolling = mfa.begin(&permit).unwrap();
         let secret = TotpSecret::from_base32(enrolling.secret.expose()).unwrap();
@@ -211,3 +260,4 @@ fn password() -> Password {
 
 const PEOPLE: usize = 1_000;
 const LOGINS: usize = 500;
+const AGENTS: usize = 1_000;

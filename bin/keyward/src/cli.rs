@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-use crate::commands::UserCommand;
+use crate::commands::{AgentCommand, UserCommand};
 use crate::exit::Failure;
 use crate::terminal;
 
@@ -51,9 +51,12 @@ pub(crate) enum Command {
     Init(InitArgs),
     /// Bring the database schema up to date.
     Migrate,
-    /// People and agents, administered by the operator of this host.
+    /// People, administered by the operator of this host.
     #[command(subcommand)]
     User(UserCommand),
+    /// Agents, administered by the operator of this host.
+    #[command(subcommand)]
+    Agent(AgentCommand),
     /// Encryption keys.
     #[command(subcommand)]
     Keys(KeysCommand),

@@ -1,5 +1,6 @@
 //! The commands that work on the database, one file each.
 
+mod agent;
 mod audit;
 mod init;
 mod migrate;
@@ -8,6 +9,7 @@ mod password;
 mod serve;
 mod user;
 
+pub(crate) use self::agent::{AgentCommand, agent};
 pub(crate) use self::audit::{audit_anchor, audit_verify};
 pub(crate) use self::init::init;
 pub(crate) use self::migrate::migrate;

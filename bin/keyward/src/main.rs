@@ -43,6 +43,7 @@ fn run(cli: &Cli) -> Result<Exit, Failure> {
         Command::Serve => commands::serve(&settings(cli)?),
         Command::Init(args) => commands::init(&settings(cli)?, args, output),
         Command::Migrate => commands::migrate(&settings(cli)?, output),
+        Command::Agent(command) => commands::agent(&settings(cli)?, command, output),
         Command::User(command) => commands::user(&settings(cli)?, command, output),
         Command::Keys(KeysCommand::Generate) => keys::print_new(output).map(|()| Exit::Done),
         Command::Audit(AuditCommand::Verify { anchor }) => {

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::administrator::bound;
 use crate::{
     Agent, AgentAdministrator, AgentError, AgentName, AgentRecord, AgentView, Agents as _,
-    AgentsOf, AgentsTx, Lineage, MAX_DEPTH, Reach, keys,
+    AgentsOf, AgentsTx, Lineage, MAX_DEPTH, Reach, Who, keys,
 };
 
 /// Makes and lists agents, and gives them new keys.
@@ -115,6 +115,13 @@ impl<S: Store<Tx: AgentsTx>> ManageAgents<S> {
             .filter(|agent| is_there(agent) && by.reach().contains(agent))
             .map(|agent| AgentView::of(&agent))
             .ok_or(AgentError::NotFound)
+    }
+
+    /// One agent by its id or its name.
+    pub fn find(&self, by: &impl AgentAdministrator, who: &Who) -> Result<AgentView, AgentError> {
+        let found = self.environment.store.lookup(|tx| who.find(tx))?;
+        let user = found.ok_or(AgentError::NotFound)?;
+        self.agent(by, user.unverified().id)
     }
 
     /// Ends the keys of an agent, at once or after an overlap, and makes a new one.

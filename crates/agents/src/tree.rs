@@ -4,6 +4,7 @@ use keyward_audit::{Action, Event};
 use keyward_auth::{User, UserId, UserStatus};
 use keyward_core::{Store, StoreError, Timestamp};
 use keyward_crypto::{Mac, MacRing, Signed};
+use serde::Serialize;
 
 use crate::manage::subject;
 use crate::{
@@ -32,13 +33,14 @@ impl TreeChange {
 }
 
 /// One of the agents that a change concerns.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Affected {
     /// Names the agent.
     pub id: UserId,
     /// Its user name.
     pub username: String,
     /// The agent that made it; `None` where a person did.
+    #[serde(rename = "parent_id")]
     pub parent: Option<UserId>,
     /// How deep it stands in its tree, from 1.
     pub depth: usize,

@@ -11,6 +11,7 @@
 #[path = "../running/mod.rs"]
 mod running;
 
+mod agent;
 mod doctor;
 mod keys;
 mod refusals;

@@ -11,6 +11,7 @@
 #[path = "../running/mod.rs"]
 mod running;
 
+mod agents;
 mod codes;
 mod commands;
 mod first_start;

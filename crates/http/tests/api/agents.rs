@@ -1,8 +1,12 @@
 //! Agents: who may make them, what they may do, and what ends them.
 
+use keyward_agents::AgentRecord;
+use keyward_auth::{User, UserId, Username};
+use keyward_core::Id;
+use keyward_crypto::Signed;
 use serde_json::{Value, json};
 
-use crate::world::{Answer, Caller, World, id_of, unknown_id};
+use crate::world::{Answer, Caller, World, id_of, macs, unknown_id};
 
 #[actix_web::test]
 async fn an_agent_is_made_once_and_its_key_is_shown_once() {
@@ -351,6 +355,73 @@ async fn a_rotated_key_can_overlap_with_the_new_one() {
             .is_problem(401, "unauthenticated");
         assert_eq!(world.get("/auth/me").by(&new).await.status, 200);
     }
+}
+
+/// Six deep, and all of them at once.
+#[actix_web::test]
+async fn ten_thousand_agents_stop_and_go_on_in_one_transaction_each() {
+    for world in World::on_every_store().await {
+        let ada = world.person("ada").await;
+        let root = world
+            .agent_of(&ada, &json!({ "name": "root", "scopes": ["read"] }))
+            .await;
+        let leaf = plant(&world, &root, 9_999);
+        let key = json!({ "name": "of the last", "scopes": ["read"] });
+        let leaf = world.key_of(&leaf.to_string(), &key).await;
+        for (action, works) in [("freeze", false), ("unfreeze", true), ("revoke", false)] {
+            let started = std::time::Instant::now();
+            let affected = change(&world, &ada, &root, action, false).await;
+            let affected = affected["affected"].as_array().unwrap().len();
+            println!(
+                "{}: {action} of {affected} in {:?}",
+                world.name,
+                started.elapsed()
+            );
+            assert_eq!(affected, 10_000);
+            for agent in [&root, &leaf] {
+                let status = world.get("/auth/me").by(agent).await.status;
+                assert_eq!(
+                    status,
+                    if works { 200 } else { 401 },
+                    "{} {action}",
+                    world.name
+                );
+            }
+        }
+    }
+}
+
+/// Puts `count` agents below `root`, seven of them below each, and returns the last, the deepest.
+fn plant(world: &World, root: &Caller, count: usize) -> UserId {
+    let root: UserId = Id::parse(&root.id).unwrap();
+    let root = world.store(|tx| tx.agent(root)).unwrap();
+    let template = root.user.unverified().clone();
+    let creator = root.record.unverified().creator;
+    let mut lineages = vec![root.record.unverified().lineage.clone()];
+    for n in 0..count {
+        lineages.push(lineages[n / 7].child(UserId::generate()));
+    }
+    let last = lineages[count].clone();
+    assert_eq!(last.depth(), 6);
+    world.store(|tx| {
+        for lineage in &lineages[1..] {
+            let user = User {
+                id: lineage.agent(),
+                username: Username::from_stored(format!("agent_{}", lineage.agent())),
+                ..template.clone()
+            };
+            let record = AgentRecord {
+                creator: lineage.parent().unwrap_or(creator),
+                lineage: lineage.clone(),
+                purpose: None,
+                frozen_at: None,
+            };
+            assert!(tx.add_user(&Signed::sign(user, &macs()))?);
+            tx.add_agent(&Signed::sign(record, &macs()))?;
+        }
+        Ok(())
+    });
+    last.agent()
 }
 
 /// `root` over `child` over `leaf`.

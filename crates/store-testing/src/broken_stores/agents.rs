@@ -137,14 +137,14 @@ fn proofs_that_are_used_twice_or_for_too_much_are_found() {
         proofs::a_proof_that_was_forgotten_is_not_accepted_again(store);
     });
     assert_found(super::Fault::ReadThenWrite, "use_proof: of 24", |store| {
-        proofs::of_racing_uses_of_a_proof_one_succeeds(store)
+        proofs::of_racing_uses_of_a_proof_one_succeeds(store);
     });
 }
 
 #[test]
 fn agents_that_are_kept_or_found_wrongly_are_found() {
     found(Fault::LosesPurpose, "agent", |store| {
-        agents::an_agent_reads_back(store)
+        agents::an_agent_reads_back(store);
     });
     found(Fault::ListsEverybody, "agents_after", |store| {
         agents::lists_have_every_agent_of_their_kind_once(store);

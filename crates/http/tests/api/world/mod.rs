@@ -206,7 +206,10 @@ impl World {
             key_id: String::new(),
         };
         let me = self.get("/auth/me").by(&agent).await.json();
-        agent.key_id = me["key"]["id"].as_str().unwrap().to_owned();
+        me["key"]["id"]
+            .as_str()
+            .unwrap()
+            .clone_into(&mut agent.key_id);
         agent
     }
 

@@ -1,5 +1,6 @@
 use std::fmt::Write as _;
 
+use keyward_agents::Agents;
 use keyward_audit::AuditEvents;
 use keyward_auth::{
     ApiKeys, AttemptLimits, IdempotencyKeys, LimitSubject, LoginTickets, SecondFactors, UserId,
@@ -11,6 +12,7 @@ use keyward_credentials::Credentials;
 /// A unit of work on whatever storage there is.
 pub(crate) trait AnyTx:
     Users
+    + Agents
     + ApiKeys
     + AttemptLimits
     + SecondFactors
@@ -23,6 +25,7 @@ pub(crate) trait AnyTx:
 
 impl<Tx> AnyTx for Tx where
     Tx: Users
+        + Agents
         + ApiKeys
         + AttemptLimits
         + SecondFactors
