@@ -36,7 +36,7 @@ crash rounds="200":
 # Everything that several do at the same moment, in its long form.
 races rounds="20":
     KEYWARD_RACE_ROUNDS={{rounds}} cargo test --workspace --no-fail-fast -- --nocapture \
-        race at_once administrators outsider codes:: keys::sqlite keys::postgresql crash_interrupts
+        race at_once administrators outsider codes:: keys::sqlite keys::postgresql crash_interrupts agents
 
 # Whether the time of a login attempt tells anything; 10,000 requests take about four minutes.
 timing requests="2500":

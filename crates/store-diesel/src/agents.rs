@@ -5,7 +5,7 @@ use keyward_core::{StoreError, Timestamp};
 use keyward_crypto::{Mac, Signed};
 
 use crate::DieselTx;
-use crate::connection::each;
+use crate::connection::{AnyConnection, each};
 use crate::first::{cut, first};
 use crate::schema::{agents, totp_secrets, users};
 use crate::stored::{self, RowMac};
@@ -95,22 +95,11 @@ impl Agents for DieselTx {
     }
 
     fn set_agent_states(&mut self, changes: &[(Mac, Signed<User>)]) -> Result<usize, StoreError> {
-        self.run(|connection| {
-            each!(connection, inner => {
-                let mut written = 0;
-                for (old, new) in changes {
-                    let user = new.unverified();
-                    written += diesel::update(users::table.find(user.id.to_string()))
-                        .filter(users::row_mac.eq(old.as_stored()))
-                        .set((
-                            users::status.eq(user.status.as_str()),
-                            users::version.eq(user.version),
-                            users::row_mac.eq(new.mac().as_stored()),
-                        ))
-                        .execute(inner)?;
-                }
-                Ok(written)
-            })
+        self.run(|connection| match connection {
+            #[cfg(feature = "sqlite")]
+            AnyConnection::Sqlite(inner) => states_one_by_one(changes, inner),
+            #[cfg(feature = "postgres")]
+            AnyConnection::Postgres(inner) => states_together(changes, inner),
         })
     }
 
@@ -126,6 +115,57 @@ impl Agents for DieselTx {
         })
         .map(drop)
     }
+}
+
+#[cfg(feature = "sqlite")]
+fn states_one_by_one(
+    changes: &[(Mac, Signed<User>)],
+    connection: &mut SqliteConnection,
+) -> QueryResult<usize> {
+    let mut written = 0;
+    for (old, new) in changes {
+        let user = new.unverified();
+        written += diesel::update(users::table.find(user.id.to_string()))
+            .filter(users::row_mac.eq(old.as_stored()))
+            .set((
+                users::status.eq(user.status.as_str()),
+                users::version.eq(user.version),
+                users::row_mac.eq(new.mac().as_stored()),
+            ))
+            .execute(connection)?;
+    }
+    Ok(written)
+}
+
+/// In one round trip. Who writes them holds the lock of the audit log, so that no two such changes
+/// wait for each other.
+#[cfg(feature = "postgres")]
+fn states_together(
+    changes: &[(Mac, Signed<User>)],
+    connection: &mut PgConnection,
+) -> QueryResult<usize> {
+    use diesel::sql_types::{Array, BigInt, Text};
+
+    let column = |text: fn(&(Mac, Signed<User>)) -> String| -> Vec<String> {
+        changes.iter().map(text).collect()
+    };
+    let versions: Vec<i64> = changes
+        .iter()
+        .map(|(_, new)| new.unverified().version)
+        .collect();
+    diesel::sql_query(
+        "UPDATE users SET status = new.status, version = new.version, row_mac = new.row_mac \
+         FROM unnest($1, $2, $3, $4, $5) AS new (id, old_mac, status, version, row_mac) \
+         WHERE users.id = new.id AND users.row_mac = new.old_mac",
+    )
+    .bind::<Array<Text>, _>(column(|(_, new)| new.unverified().id.to_string()))
+    .bind::<Array<Text>, _>(column(|(old, _)| old.as_stored()))
+    .bind::<Array<Text>, _>(column(|(_, new)| {
+        new.unverified().status.as_str().to_owned()
+    }))
+    .bind::<Array<BigInt>, _>(versions)
+    .bind::<Array<Text>, _>(column(|(_, new)| new.mac().as_stored()))
+    .execute(connection)
 }
 
 /// Revoked agents stay in the tables for the audit log and for what they have made.
