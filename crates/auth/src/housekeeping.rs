@@ -1,10 +1,13 @@
-use keyward_core::{Store, StoreError};
+use keyward_audit::{Action, Actor, AuditEvents as _, Event, Subject};
+use keyward_core::{Store, StoreError, Timestamp};
 use keyward_crypto::TotpStep;
 
 use crate::{AttemptLimits as _, AuthTx, Environment, LoginTickets as _, UsedProofs as _};
 
 /// Drops what nobody needs any more: tickets that ended, marks of proofs that are too old to be
 /// shown again, and counts of passwords and proofs that were not tried for a day.
+///
+/// Notes in the audit log when the clock has gone back.
 pub struct Housekeeping<S>(Environment<S>);
 
 impl<S: Store<Tx: AuthTx>> Housekeeping<S> {
@@ -16,6 +19,7 @@ impl<S: Store<Tx: AuthTx>> Housekeeping<S> {
     /// Does it, a thousand rows at a time, so that nobody waits for long.
     pub fn sweep(&self) -> Result<(), StoreError> {
         let now = self.0.clock.now();
+        self.note_clock(now)?;
         self.0.store.write(|tx| tx.forget_tickets(now))?;
         let day_ago = now.plus(-DAY_SECONDS);
         let old = TotpStep::at(day_ago.0);
@@ -32,5 +36,38 @@ impl<S: Store<Tx: AuthTx>> Housekeeping<S> {
     }
 }
 
+impl<S: Store<Tx: AuthTx>> Housekeeping<S> {
+    /// Says so, once, when the clock stands before what the audit log has recorded already: keys
+    /// that had expired work again then. Locks and used codes are not shortened by that.
+    fn note_clock(&self, now: Timestamp) -> Result<(), StoreError> {
+        let behind = |tx: &mut S::Tx| -> Result<Option<i64>, StoreError> {
+            let latest = tx.audit_events_before(None, 1)?;
+            let latest = latest.first().map_or(now, |event| event.fields.at);
+            let behind = latest.0.saturating_sub(now.0);
+            Ok((behind > TOLERATED_SECONDS).then_some(behind))
+        };
+        if self.0.store.lookup(behind)?.is_none() {
+            return Ok(());
+        }
+        self.0.store.write(|tx| {
+            tx.lock_audit_head()?;
+            // Another node may have said so meanwhile.
+            let Some(seconds) = behind(tx)? else {
+                return Ok(());
+            };
+            tracing::error!(
+                seconds,
+                "the clock of this machine has gone back; see that it is right"
+            );
+            let event = Event::new(Actor::system(), CLOCK_BACK, Subject::new("clock", "system"))
+                .with("seconds", seconds.to_string());
+            self.0.audit.record(tx, &event)
+        })
+    }
+}
+
+/// What clocks of nodes may differ by.
+const TOLERATED_SECONDS: i64 = 90;
+const CLOCK_BACK: Action = Action("clock.went-back");
 const DAY_SECONDS: i64 = 24 * 60 * 60;
 const BATCH: i64 = 1_000;

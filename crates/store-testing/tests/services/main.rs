@@ -11,6 +11,7 @@ mod audit_events;
 mod authenticate;
 mod changed_meanwhile;
 mod flaky_store;
+mod housekeeping;
 mod last_used;
 mod manage_keys;
 mod manage_users;

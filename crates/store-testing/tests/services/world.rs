@@ -3,9 +3,9 @@ use std::sync::Arc;
 use keyward_audit::{AuditEvents as _, AuditLog, Record};
 use keyward_auth::{
     ApiKeyRecord, ApiKeys as _, Authenticate, AuthenticateError, Delegation, Environment, Hashing,
-    Idempotency, IdempotencyKey, KeyName, LastUsed, ManageKeys, ManageUsers, NewKey, NewUser,
-    OwnChange, Permit, PersonName, Principal, RequiredScope, Role, Scopes, Setup, User, UserId,
-    UserKind, UserStatus, Username, Users as _, Visitor,
+    Housekeeping, Idempotency, IdempotencyKey, KeyName, LastUsed, ManageKeys, ManageUsers, NewKey,
+    NewUser, OwnChange, Permit, PersonName, Principal, RequiredScope, Role, Scopes, Setup, User,
+    UserId, UserKind, UserStatus, Username, Users as _, Visitor,
 };
 use keyward_core::{Clock, Id, ManualClock, Store as _, StoreError, Timestamp};
 use keyward_crypto::{ApiKey, ApiKeyKind, FieldKey, KeyRing, MacRing, Password, Passwords, Signed};
@@ -68,6 +68,10 @@ impl World {
 
     pub(crate) fn users(&self) -> ManageUsers<Arc<MemoryStore>> {
         ManageUsers::new(self.environment())
+    }
+
+    pub(crate) fn housekeeping(&self) -> Housekeeping<Arc<MemoryStore>> {
+        Housekeeping::new(self.environment())
     }
 
     pub(crate) fn setup(&self) -> Setup<Arc<MemoryStore>> {
