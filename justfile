@@ -40,6 +40,7 @@ races rounds="20":
 
 # Whether the time of a login attempt tells anything; 10,000 requests take about four minutes.
 timing requests="2500":
+    cargo build --release -p keyward --example login_attempts
     KEYWARD_TIMING_REQUESTS={{requests}} cargo test --release -p keyward --test timing -- --nocapture
 
 # Logins, code verifications and proofs of agents a second, with the time that most of them take.

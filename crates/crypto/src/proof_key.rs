@@ -160,6 +160,45 @@ mod tests {
     }
 
     #[test]
+    fn codes_are_those_of_the_page() {
+        let page = include_str!("../../../docs/agent-identity.md");
+        let value = |name: &str| {
+            let line = format!("{name} = \"");
+            let value = page.lines().find_map(|text| text.strip_prefix(&line));
+            value.and_then(|text| text.strip_suffix('"')).unwrap()
+        };
+        let id = |name: &str| -> [u8; 16] {
+            let hex = value(name).replace('-', "");
+            data_encoding::HEXLOWER
+                .decode(hex.as_bytes())
+                .unwrap()
+                .try_into()
+                .unwrap()
+        };
+        let (prover, audience) = (id("proof-prover"), id("proof-audience"));
+        let secret = TotpSecret::from_base32(value("proof-secret")).unwrap();
+        let code = |prover, audience, purpose, at| {
+            let binding = ProofBinding {
+                prover,
+                audience,
+                purpose,
+            };
+            let code = ProofKey::derive(&secret, &binding).code_at(at);
+            code.expose().to_owned()
+        };
+        let purpose = value("proof-purpose");
+        for at in [59, 1_111_111_109, 1_800_000_000, 20_000_000_000] {
+            let expected = value(&format!("proof-at-{at}"));
+            assert_eq!(code(&prover, &audience, purpose, at), expected);
+        }
+        let now = 1_800_000_000;
+        let without = value("proof-without-purpose-at-1800000000");
+        assert_eq!(code(&prover, &audience, "", now), without);
+        let reflected = value("proof-reflected-at-1800000000");
+        assert_eq!(code(&audience, &prover, purpose, now), reflected);
+    }
+
+    #[test]
     fn debug_shows_nothing() {
         assert_eq!(format!("{:?}", key(&PROVER, &AUDIENCE, "")), "ProofKey(..)");
     }
