@@ -27,6 +27,10 @@ pub(crate) fn start(settings: &LogSettings) -> Result<(), Failure> {
 /// The error is a phrase that follows the name of the setting.
 pub(crate) fn filter(directives: &str) -> Result<EnvFilter, String> {
     for directive in directives.split(',') {
+        // Above `warn` it writes down what tools are given and give back, keys and codes included.
+        if directive.contains("rmcp") {
+            return Err("the lines of `rmcp` hold secrets and cannot be switched on".to_owned());
+        }
         // A filter takes a lone word for a module and shows everything of it, so that a misspelled
         // level would silence the log; and nothing at all for the level `error`.
         let lone_word = !directive.contains(['=', '[', ']']);
@@ -37,7 +41,8 @@ pub(crate) fn filter(directives: &str) -> Result<EnvFilter, String> {
             ));
         }
     }
-    EnvFilter::try_new(directives).map_err(|error| format!("not filter directives: {error}"))
+    let quiet = format!("{directives},rmcp=warn");
+    EnvFilter::try_new(quiet).map_err(|error| format!("not filter directives: {error}"))
 }
 
 #[cfg(test)]

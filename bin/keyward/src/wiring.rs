@@ -7,7 +7,8 @@ use keyward_auth::{Environment, Hashing, Housekeeping, LastUsed, Setup};
 use keyward_core::{Clock, Store as _, SystemClock, with_causes};
 use keyward_credentials::CredentialScope;
 use keyward_crypto::Passwords;
-use keyward_http::{ApiOptions, Services};
+use keyward_http::{ApiOptions, Companion, CompanionAnswer, CompanionRequest, Services};
+use keyward_mcp::{McpServer, McpServices};
 use keyward_store_diesel::{ConnectError, DieselStore, MigrateError, MigrationReport, Options};
 
 use crate::exit::Failure;
@@ -125,6 +126,29 @@ impl Installation {
     /// The services behind the HTTP API.
     pub(crate) fn services(&self, last_used: Arc<LastUsed>) -> Services<DieselStore> {
         Services::new(&self.environment, self.options, last_used)
+    }
+
+    /// The tools for agents, at `/mcp`.
+    pub(crate) fn mcp(&self) -> Companion {
+        let (scope, require) = (self.options.credential_scope, self.options.require_audience);
+        let services = McpServices::new(&self.environment, scope, require);
+        let server = McpServer::new(services);
+        Companion::new("/mcp", move |request: CompanionRequest| {
+            let server = server.clone();
+            async move {
+                let CompanionRequest {
+                    caller,
+                    headers,
+                    body,
+                } = request;
+                let answer = server.answer(caller, &headers, body).await;
+                CompanionAnswer {
+                    status: answer.status,
+                    headers: answer.headers,
+                    body: answer.body,
+                }
+            }
+        })
     }
 }
 

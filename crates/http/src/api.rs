@@ -11,7 +11,7 @@ use crate::call::Call;
 use crate::edge::RequestId;
 use crate::endpoint::{Access, Endpoint, Run};
 use crate::services::{ApiStore, Services};
-use crate::{Problem, Source, TrustedProxies, body, docs, health, routes};
+use crate::{Companion, Problem, Source, TrustedProxies, body, docs, health, routes};
 
 /// The whole API over one store. Clones share it.
 pub struct Api<S> {
@@ -19,6 +19,7 @@ pub struct Api<S> {
     endpoints: Arc<Vec<Endpoint<S>>>,
     document: Arc<utoipa::openapi::OpenApi>,
     proxies: Arc<TrustedProxies>,
+    companions: Vec<Companion>,
 }
 
 impl<S> Clone for Api<S> {
@@ -28,6 +29,7 @@ impl<S> Clone for Api<S> {
             endpoints: Arc::clone(&self.endpoints),
             document: Arc::clone(&self.document),
             proxies: Arc::clone(&self.proxies),
+            companions: self.companions.clone(),
         }
     }
 }
@@ -47,6 +49,7 @@ impl<S: ApiStore> Api<S> {
             endpoints: Arc::new(endpoints),
             document: Arc::new(document),
             proxies: Arc::default(),
+            companions: Vec::new(),
         }
     }
 
@@ -59,10 +62,18 @@ impl<S: ApiStore> Api<S> {
         }
     }
 
-    /// Mounts everything: `/api/v1`, `/health`, `/openapi.json` and `/docs`, and an answer for
+    /// Serves another protocol beside the API.
+    #[must_use]
+    pub fn with(mut self, companion: Companion) -> Self {
+        self.companions.push(companion);
+        self
+    }
+
+    /// Mounts everything: `/api/v1`, companions, `/health`, `/openapi.json` and `/docs`, and an answer for
     /// every other path.
     pub fn mount(&self, config: &mut web::ServiceConfig) {
         config.configure(|config| self.mount_routes(config));
+        config.configure(|config| self.mount_companions(config));
         config.configure(|config| health::mount(&self.services, config));
         config.configure(|config| docs::mount(&self.document, config));
         config.default_service(web::to(async || {
@@ -74,6 +85,12 @@ impl<S: ApiStore> Api<S> {
     pub fn mount_routes(&self, config: &mut web::ServiceConfig) {
         for path in routes::paths(&self.endpoints) {
             config.service(self.resource(path));
+        }
+    }
+
+    fn mount_companions(&self, config: &mut web::ServiceConfig) {
+        for companion in &self.companions {
+            companion.mount(&self.services, config);
         }
     }
 
@@ -186,7 +203,7 @@ fn call(
 }
 
 /// The key that the request presents, if there is exactly one and its checksum is right.
-fn bearer(request: &HttpRequest) -> Option<ApiKey> {
+pub(crate) fn bearer(request: &HttpRequest) -> Option<ApiKey> {
     let mut presented = request.headers().get_all(AUTHORIZATION);
     let (Some(only), None) = (presented.next(), presented.next()) else {
         return None;

@@ -26,6 +26,7 @@ mod api;
 mod body;
 mod call;
 mod client_address;
+mod companion;
 mod docs;
 mod edge;
 mod endpoint;
@@ -39,6 +40,7 @@ mod services;
 
 pub use api::{Api, openapi};
 pub use client_address::{Network, NetworkError, Source, TrustedProxies};
+pub use companion::{Companion, CompanionAnswer, CompanionRequest};
 pub use edge::edge;
 pub use peers::trusted_peers;
 pub use problem::Problem;

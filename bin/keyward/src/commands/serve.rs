@@ -33,7 +33,9 @@ pub(crate) fn serve(settings: &Settings) -> Result<Exit, Failure> {
     let address = listener.local_addr().map_err(Failure::unavailable)?;
     let last_used = Arc::new(LastUsed::default());
     let services = installation.services(Arc::clone(&last_used));
-    let api = Api::new(services).trusting(proxies(settings));
+    let api = Api::new(services)
+        .trusting(proxies(settings))
+        .with(installation.mcp());
     let flusher = Flusher::start(
         last_used,
         installation.store.clone(),

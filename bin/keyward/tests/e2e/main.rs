@@ -16,6 +16,7 @@ mod codes;
 mod commands;
 mod first_start;
 mod killed_between;
+mod mcp;
 #[cfg(target_os = "linux")]
 mod memory;
 mod one_code;

@@ -1,0 +1,360 @@
+//! The tools for agents at `/mcp`, by plain messages of the protocol.
+
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use crate::running::{Answer, Client, Home, Server};
+
+#[test]
+fn an_agent_proves_to_another_who_it_is_by_tools_alone() {
+    let (_home, server, parent) = parent();
+    let me = ok(&call(&parent, "whoami", &json!({})));
+    assert_eq!(
+        (&me["username"], &me["kind"]),
+        (&json!("agent_parent"), &json!("agent"))
+    );
+    let made = ok(&call(
+        &parent,
+        "create_agent_user",
+        &json!({ "workflow": "w", "node": "n" }),
+    ));
+    assert_eq!(made["username"], "agent_w_n");
+    let child = server.client(made["api_key"].as_str().unwrap());
+    let again = ok(&call(
+        &parent,
+        "create_agent_user",
+        &json!({ "workflow": "w", "node": "n" }),
+    ));
+    assert_eq!(
+        (&again["api_key"], &again["already_existed"]),
+        (&Value::Null, &json!(true))
+    );
+
+    let ask = json!({ "audience": "agent_w_n", "purpose": "task 7" });
+    let shown = ok(&call(&parent, "get_totp_code", &ask));
+    let given = json!({
+        "username": shown["username"],
+        "code": shown["totp_code"],
+        "purpose": "task 7",
+    });
+    let verdict = ok(&call(&child, "verify_agent", &given));
+    assert_eq!(
+        (&verdict["verified"], &verdict["bound"]),
+        (&json!(true), &json!(true))
+    );
+    assert_eq!(verdict["agent"]["username"], "agent_parent");
+    let again = ok(&call(&child, "verify_agent", &given));
+    assert_eq!(again, json!({ "verified": false }));
+}
+
+#[test]
+fn every_message_is_authenticated_anew() {
+    let (_home, server, parent) = parent();
+    for (client, key) in [
+        (server.client(""), "no"),
+        (server.client("kw_agent_x"), "a wrong"),
+    ] {
+        let refused = send(&client, "tools/list", &json!({}));
+        assert_eq!(
+            refused.expect(401)["type"],
+            "/problems/unauthenticated",
+            "{key} key"
+        );
+        assert_eq!(refused.header("www-authenticate"), Some("Bearer"));
+    }
+    let id = ok(&call(&parent, "whoami", &json!({})))["id"].clone();
+    let path = |action| format!("/api/v1/agents/{}/{action}", id.as_str().unwrap());
+    for (action, status) in [("freeze", 401), ("unfreeze", 200), ("revoke", 401)] {
+        server.admin().post(&path(action), &json!({})).expect(200);
+        assert_eq!(
+            call(&parent, "whoami", &json!({})).status,
+            status,
+            "{action}"
+        );
+    }
+}
+
+#[test]
+fn a_key_sees_and_calls_the_tools_that_its_scopes_open() {
+    let (_home, server, parent) = parent();
+    let names = |client: &Client| -> Vec<String> {
+        let listed = send(client, "tools/list", &json!({})).expect(200);
+        let tools = listed["result"]["tools"].as_array().unwrap().clone();
+        tools
+            .iter()
+            .map(|tool| tool["name"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    let all = [
+        "whoami",
+        "get_totp_code",
+        "verify_agent",
+        "create_agent_user",
+        "list_credentials",
+    ];
+    assert_eq!(names(&parent), all);
+    let none = server.admin().post(
+        "/api/v1/users/me/keys",
+        &json!({ "name": "n", "scopes": [] }),
+    );
+    let none = server.client(none.expect(201)["key"].as_str().unwrap());
+    assert_eq!(names(&none), ["whoami", "get_totp_code", "verify_agent"]);
+
+    let agents = || server.admin().all("/api/v1/agents").len();
+    let before = agents();
+    let refused = failed(&call(&none, "create_agent_user", &json!({ "name": "x" })));
+    assert_eq!(
+        (&refused["error"], &refused["scope"]),
+        (&json!("missing-scope"), &json!("agents:write"))
+    );
+    assert_eq!(agents(), before);
+    let refused = failed(&call(&none, "get_totp_code", &json!({})));
+    assert_eq!(refused["error"], "only-agents");
+}
+
+#[test]
+fn arguments_that_do_not_fit_are_named_and_not_repeated() {
+    let (_home, _server, parent) = parent();
+    for (tool, arguments, said) in [
+        ("verify_agent", json!({ "username": "x" }), "code"),
+        (
+            "verify_agent",
+            json!({ "username": "x", "code": 31_337_313 }),
+            "`code`",
+        ),
+        (
+            "verify_agent",
+            json!({ "username": "x", "code": "31337" }),
+            "6 or 8 digits",
+        ),
+        ("whoami", json!({ "s3cret31337": true }), "does not have"),
+        (
+            "create_agent_user",
+            json!({ "name": "31337 31337" }),
+            "name: ",
+        ),
+        (
+            "create_agent_user",
+            json!({ "name": "x", "scopes": ["31337"] }),
+            "scopes: ",
+        ),
+        (
+            "create_agent_user",
+            json!({ "name": "x", "expires_at": "31337" }),
+            "expires_at: ",
+        ),
+        (
+            "get_totp_code",
+            json!({ "audience": "nobody31337" }),
+            "audience: ",
+        ),
+        ("get_totp_code", json!({ "purpose": "31337" }), "audience"),
+        ("list_credentials", json!({ "after": "31337" }), "after: "),
+    ] {
+        let answer = call(&parent, tool, &arguments);
+        let refused = failed(&answer);
+        assert_eq!(refused["error"], "invalid-arguments", "{refused}");
+        assert!(
+            refused["message"].as_str().unwrap().contains(said),
+            "{said}: {refused}"
+        );
+        assert!(!answer.body.contains("31337"), "{answer:?}");
+    }
+    let unknown = call(&parent, "delete_everything", &json!({})).expect(200);
+    assert_eq!(unknown["error"]["code"], -32602);
+    let scopes = json!({ "name": "x", "scopes": ["users:write"] });
+    assert_eq!(
+        failed(&call(&parent, "create_agent_user", &scopes))["error"],
+        "agent-too-strong"
+    );
+}
+
+#[test]
+fn wrong_codes_are_limited_and_say_for_how_long() {
+    let (_home, _server, parent) = parent();
+    let wrong = json!({ "username": "agent_parent", "code": "00000000" });
+    for _ in 0..5 {
+        assert_eq!(
+            ok(&call(&parent, "verify_agent", &wrong))["verified"],
+            false
+        );
+    }
+    let refused = failed(&call(&parent, "verify_agent", &wrong));
+    assert_eq!(refused["error"], "too-many-attempts");
+    assert!(refused["retry_after_seconds"].as_i64().unwrap() > 0);
+}
+
+/// Over the whole list of tools, with the log at its most talkative.
+#[test]
+fn no_tool_shows_a_stored_secret_or_the_code_of_another_and_neither_does_the_log() {
+    let home = Home::new().set("LOG_LEVEL", "trace");
+    let server = home.start();
+    let admin = server.admin();
+    let secret = "sk-live-0123456789-stored-secret";
+    admin.keep(
+        "llm",
+        "llm",
+        &json!({ "provider": "openai", "api_key": secret }),
+    );
+    let [parent, victim] = ["parent", "victim"].map(|name| agent(&server, name));
+    let code = ok(&call(
+        &victim,
+        "get_totp_code",
+        &json!({ "audience": "agent_parent" }),
+    ));
+    let code = code["totp_code"].as_str().unwrap().to_owned();
+    let own = ok(&call(
+        &parent,
+        "get_totp_code",
+        &json!({ "audience": "agent_victim" }),
+    ));
+
+    let tools = send(&parent, "tools/list", &json!({})).expect(200);
+    let tools = tools["result"]["tools"].as_array().unwrap().clone();
+    assert!(tools.len() >= 5);
+    for tool in &tools {
+        let name = tool["name"].as_str().unwrap();
+        for arguments in [
+            json!({}),
+            json!({ "name": "victim", "rotate": true }),
+            json!({ "audience": "agent_parent" }),
+            json!({ "username": "agent_victim", "code": "12345678" }),
+        ] {
+            let answer = call(&parent, name, &arguments);
+            assert!(answer.status < 500, "{answer:?}");
+            for hidden in [secret, &code] {
+                assert!(
+                    !answer.all().contains(hidden),
+                    "{name} {arguments}: {answer:?}"
+                );
+            }
+        }
+    }
+    let listed = ok(&call(&parent, "list_credentials", &json!({})));
+    let mask = &listed["credentials"][0]["detail"]["api_key"];
+    assert_eq!(mask, &json!({ "set": true, "last4": "cret" }));
+    let left = server.stop();
+    let log = format!("{}{}", left.stdout, left.stderr);
+    assert!(
+        log.contains("TRACE"),
+        "the control: the log says everything that it can"
+    );
+    for hidden in [
+        secret,
+        &code,
+        own["totp_code"].as_str().unwrap(),
+        parent.key(),
+    ] {
+        assert!(!log.contains(hidden), "{hidden} is in the log");
+    }
+}
+
+#[test]
+fn what_is_no_message_of_an_agent_is_refused() {
+    let (_home, _server, parent) = parent();
+    for method in ["GET", "DELETE", "PUT"] {
+        let answer = parent.send(method, "/mcp", &[], None);
+        assert_eq!(
+            (answer.status, answer.header("allow")),
+            (405, Some("POST")),
+            "{method}"
+        );
+    }
+    let body = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/list" }).to_string();
+    let accept = ("Accept", "application/json, text/event-stream");
+    let web_page = [accept, ("Origin", "https://example.org")];
+    let answer = parent.send("POST", "/mcp", &web_page, Some(&body));
+    assert_eq!(answer.status, 403, "{answer:?}");
+    let large = format!("{}{body}", " ".repeat(70_000));
+    let answer = parent.send("POST", "/mcp", &[accept], Some(&large));
+    assert_eq!(answer.expect(413)["type"], "/problems/payload-too-large");
+    for broken in ["", "{", "[]", "null", "\u{0}"] {
+        let answer = parent.send("POST", "/mcp", &[accept], Some(broken));
+        assert!(
+            (400..500).contains(&answer.status),
+            "{broken:?}: {answer:?}"
+        );
+    }
+}
+
+/// The client that most agents have, where `MCP_PYTHON` names a Python with the package `mcp`.
+#[test]
+fn the_python_client_lists_and_calls_the_tools() {
+    let Some(python) = mcp_python() else { return };
+    let (_home, server, parent) = parent();
+    let url = format!("http://{}/mcp", server.address);
+    let script = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../examples/agents/mcp_client.py"
+    );
+    let ran = Command::new(python)
+        .arg(script)
+        .env("KEYWARD_MCP_URL", url)
+        .env("KEYWARD_KEY", parent.key())
+        .output()
+        .unwrap();
+    let stdout = String::from_utf8(ran.stdout).unwrap();
+    assert!(
+        ran.status.success(),
+        "{stdout}{}",
+        String::from_utf8_lossy(&ran.stderr)
+    );
+    assert!(stdout.contains("create_agent_user"), "{stdout}");
+    assert!(stdout.contains("I am agent_parent"), "{stdout}");
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    clippy::print_stderr,
+    reason = "there is no binary to read settings, and no other way to say what did not run"
+)]
+fn mcp_python() -> Option<String> {
+    let named = std::env::var("MCP_PYTHON").ok();
+    if named.is_none() {
+        eprintln!("NOT RUN: the Python client of MCP, because MCP_PYTHON names none");
+    }
+    named
+}
+
+/// A server, and an agent that may make others.
+fn parent() -> (Home, Server, Client) {
+    let home = Home::new();
+    let server = home.start();
+    let parent = agent(&server, "parent");
+    (home, server, parent)
+}
+
+fn agent(server: &Server, name: &str) -> Client {
+    let body = json!({ "name": name, "scopes": ["read", "agents:write"] });
+    let made = server.admin().post("/api/v1/agents", &body).expect(201);
+    server.client(made["api_key"].as_str().unwrap())
+}
+
+fn call(client: &Client, tool: &str, arguments: &Value) -> Answer {
+    let params = json!({ "name": tool, "arguments": arguments });
+    send(client, "tools/call", &params)
+}
+
+fn send(client: &Client, method: &str, params: &Value) -> Answer {
+    let body = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
+    let accept = [("Accept", "application/json, text/event-stream")];
+    client.send("POST", "/mcp", &accept, Some(&body.to_string()))
+}
+
+/// What a tool gave back.
+fn ok(answer: &Answer) -> Value {
+    let body = answer.expect(200);
+    let result = &body["result"];
+    assert_ne!(result["isError"], json!(true), "{body}");
+    result["structuredContent"].clone()
+}
+
+/// Why a tool did nothing.
+fn failed(answer: &Answer) -> Value {
+    let body = answer.expect(200);
+    let result = &body["result"];
+    assert_eq!(result["isError"], json!(true), "{body}");
+    assert!(result.get("structuredContent").is_none(), "{body}");
+    serde_json::from_str(result["content"][0]["text"].as_str().unwrap()).unwrap()
+}

@@ -1,0 +1,18 @@
+//! Keyward's tools for agents, over the Model Context Protocol (streamable HTTP, stateless).
+//!
+//! [`McpServer`] answers one message of one caller, whose key was checked before. It knows no web
+//! framework; `keyward-http` mounts it.
+//!
+//! No tool can return a stored secret. The services that open one are not among [`McpServices`],
+//! and what a tool gives back is serialised, which no secret type of Keyward can be. Two tools
+//! show what the caller has asked for, and what nobody can see again: the key of an agent that it
+//! makes, and its own one-time code.
+
+mod failure;
+mod server;
+mod services;
+mod tool;
+mod tools;
+
+pub use server::{McpAnswer, McpServer};
+pub use services::McpServices;
