@@ -83,6 +83,24 @@ fn path(agent: &Value, action: &str) -> String {
     format!("/api/v1/agents/{}/{action}", id(agent))
 }
 
+#[test]
+fn plain_codes_can_be_switched_off() {
+    let home = Home::new().set("AGENT_REQUIRE_AUDIENCE", "true");
+    let server = home.start();
+    let agent = make(&server.admin(), "prover");
+    let caller = server.client(&key(&agent));
+    let ask = |body| caller.post("/api/v1/agents/me/totp-code", &body);
+    let refused = ask(json!({})).expect(422);
+    assert_eq!(refused["errors"][0]["field"], "audience", "{refused}");
+    let shown = ask(json!({ "audience": id(&agent) })).expect(200);
+    assert_eq!(shown["bound"], true);
+    let plain = json!({ "username": id(&agent), "code": "123456" });
+    caller.post("/api/v1/agents/verify", &plain).expect(422);
+    let bound = json!({ "username": id(&agent), "code": shown["totp_code"] });
+    let answer = caller.post("/api/v1/agents/verify", &bound).expect(200);
+    assert_eq!(answer["verified"], true);
+}
+
 /// Agents in another language, as `examples/agents` shows them: they spawn, prove and verify.
 #[test]
 fn the_example_agents_prove_to_each_other_who_they_are() {

@@ -1,7 +1,12 @@
 //! The tools for agents at `/mcp`, by plain messages of the protocol.
 
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use rmcp::ServiceExt as _;
+use rmcp::model::CallToolRequestParams;
+use rmcp::transport::StreamableHttpClientTransport;
+use rmcp::transport::streamable_http_client::StreamableHttpClientTransportConfig;
 use serde_json::{Value, json};
 
 use crate::running::{Answer, Client, Home, Server};
@@ -278,19 +283,18 @@ fn what_is_no_message_of_an_agent_is_refused() {
     }
 }
 
-/// The client that most agents have, where `MCP_PYTHON` names a Python with the package `mcp`.
+/// The client that most agents have. Pip installs it beside the tests' other files.
 #[test]
-fn the_python_client_lists_and_calls_the_tools() {
+fn the_python_client_lists_and_calls_every_tool() {
     let Some(python) = mcp_python() else { return };
     let (_home, server, parent) = parent();
-    let url = format!("http://{}/mcp", server.address);
     let script = concat!(
         env!("CARGO_MANIFEST_DIR"),
         "/../../examples/agents/mcp_client.py"
     );
     let ran = Command::new(python)
         .arg(script)
-        .env("KEYWARD_MCP_URL", url)
+        .env("KEYWARD_MCP_URL", format!("http://{}/mcp", server.address))
         .env("KEYWARD_KEY", parent.key())
         .output()
         .unwrap();
@@ -300,21 +304,54 @@ fn the_python_client_lists_and_calls_the_tools() {
         "{stdout}{}",
         String::from_utf8_lossy(&ran.stderr)
     );
-    assert!(stdout.contains("create_agent_user"), "{stdout}");
-    assert!(stdout.contains("I am agent_parent"), "{stdout}");
+    for said in [
+        "create_agent_user: ",
+        "I am agent_parent\n",
+        "agent_from-python has verified agent_parent\n",
+        "0 credentials\n",
+    ] {
+        assert!(stdout.contains(said), "{said:?} in {stdout}");
+    }
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    clippy::print_stderr,
-    reason = "there is no binary to read settings, and no other way to say what did not run"
-)]
-fn mcp_python() -> Option<String> {
-    let named = std::env::var("MCP_PYTHON").ok();
-    if named.is_none() {
-        eprintln!("NOT RUN: the Python client of MCP, because MCP_PYTHON names none");
+#[expect(clippy::print_stderr, reason = "no other way to say what did not run")]
+fn mcp_python() -> Option<PathBuf> {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("mcp-client");
+    let python = folder.join("bin/python");
+    let run = |program: &Path, arguments: &[&str]| {
+        let ran = Command::new(program).args(arguments).output();
+        ran.is_ok_and(|ran| ran.status.success())
+    };
+    let has_client = || run(&python, &["-c", "import httpx2, mcp"]);
+    let path = folder.to_str().unwrap();
+    let ready = has_client()
+        || run(Path::new("python3"), &["-m", "venv", path])
+            && run(&python, &["-m", "pip", "install", "--quiet", "mcp>=2.3,<3"])
+            && has_client();
+    if !ready {
+        eprintln!("NOT RUN: the Python client of MCP, because pip could not install it");
     }
-    named
+    ready.then_some(python)
+}
+
+#[test]
+fn the_client_of_rmcp_lists_and_calls_the_tools() {
+    let (_home, server, parent) = parent();
+    let url = format!("http://{}/mcp", server.address);
+    let config = StreamableHttpClientTransportConfig::with_uri(url).auth_header(parent.key());
+    actix_web::rt::System::new().block_on(async move {
+        let transport = StreamableHttpClientTransport::from_config(config);
+        let client = ().serve(transport).await.unwrap();
+        let tools = client.list_all_tools().await.unwrap();
+        assert_eq!(tools.len(), 5);
+        let whoami = CallToolRequestParams::new("whoami");
+        let me = client.call_tool(whoami).await.unwrap();
+        assert_eq!(me.structured_content.unwrap()["username"], "agent_parent");
+        let unknown = client
+            .call_tool(CallToolRequestParams::new("nothing"))
+            .await;
+        assert!(unknown.is_err());
+    });
 }
 
 /// A server, and an agent that may make others.

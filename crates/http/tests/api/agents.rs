@@ -1,7 +1,7 @@
 //! Agents: who may make them, what they may do, and what ends them.
 
-use keyward_agents::AgentRecord;
-use keyward_auth::{User, UserId, Username};
+use keyward_agents::{Agent, AgentRecord, Lineage};
+use keyward_auth::{User, UserId, UserStatus, Username};
 use keyward_core::Id;
 use keyward_crypto::Signed;
 use serde_json::{Value, json};
@@ -388,6 +388,16 @@ async fn a_thousand_agents_stop_and_go_on_at_once() {
                     world.name
                 );
             }
+            let lineage = Lineage::root(Id::parse(&root.id).unwrap());
+            let left = world.store(|tx| tx.agents_under(&lineage));
+            let is_active = |agent: &&Agent| agent.user.unverified().status == UserStatus::Active;
+            let active = left.iter().filter(is_active).count();
+            assert_eq!(
+                active,
+                if works { count } else { 0 },
+                "{} {action}",
+                world.name
+            );
         }
     }
 }

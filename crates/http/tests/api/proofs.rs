@@ -286,6 +286,31 @@ async fn the_codes_of_people_and_of_agents_are_never_taken_for_each_other() {
 }
 
 #[actix_web::test]
+async fn no_code_of_an_agent_is_accepted_at_login() {
+    for world in World::on_every_store().await {
+        let agent = world.agent("prover").await;
+        let (ada, _) = world.person_with_mfa("ada").await;
+        let bound = code(&world, &agent, &ada.id, "p").await["totp_code"].clone();
+        let plain = plain(&world, &agent).await["totp_code"].clone();
+        let ticket = world.ticket("ada").await;
+        let answer = world.second_step(&ticket, plain.as_str().unwrap()).await;
+        answer.is_problem(401, "login-rejected");
+        let answer = world.second_step(&ticket, bound.as_str().unwrap()).await;
+        answer.is_problem(422, "invalid");
+        for password in [&plain, &bound] {
+            let body = json!({ "username": "agent_prover", "password": password });
+            let answer = world.post("/auth/token").json(&body).await;
+            assert!([401, 422].contains(&answer.status.as_u16()), "{answer:?}");
+        }
+        for digits in [&plain, &bound] {
+            let body = json!({ "code": digits });
+            let answer = world.post("/auth/step-up").by(&agent).json(&body).await;
+            assert!([403, 422].contains(&answer.status.as_u16()), "{answer:?}");
+        }
+    }
+}
+
+#[actix_web::test]
 async fn what_is_asked_for_has_to_make_sense() {
     let world = World::new().await;
     let agent = world.agent("prover").await;
