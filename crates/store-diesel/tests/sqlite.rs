@@ -294,7 +294,7 @@ fn key_checks_of_a_database_without_their_table_are_none() {
     let before = files(&database);
     let store = connect(&database);
     assert_eq!(store.key_checks_before_migration().unwrap(), []);
-    assert_eq!(store.pending_migrations().unwrap().len(), 5);
+    assert_eq!(store.pending_migrations().unwrap().len(), 6);
     assert!(files(&database) == before, "a file has changed");
 }
 
