@@ -65,21 +65,24 @@ fn a_tree_is_shown_frozen_thawed_and_revoked() {
 
     assert_eq!(
         done(&home, &["agent", "tree"]),
-        "agent_w__f_n\n  agent_child\n"
+        "agent_w__f_n\n└─ agent_child\n"
     );
-    assert_eq!(done(&home, &["agent", "tree", "child"]), "  agent_child\n");
+    assert_eq!(done(&home, &["agent", "tree", "child"]), "└─ agent_child\n");
     let list = done(&home, &["agent", "list"]);
     assert_eq!(list.lines().count(), 3, "{list}");
 
     let plan = done(&home, &["agent", "freeze", "w__f_n", "--dry-run"]);
-    assert_eq!(plan, "would be frozen:\n  agent_w__f_n\n    agent_child\n");
+    assert_eq!(
+        plan,
+        "would be frozen:\n└─ agent_w__f_n\n   └─ agent_child\n"
+    );
     child.get("/api/v1/auth/me").expect(200);
     let frozen = json_of(&done(&home, &["agent", "freeze", "w__f_n", "--json"]));
     assert_eq!(frozen["affected"].as_array().unwrap().len(), 2);
     child.get("/api/v1/auth/me").expect(401);
     assert_eq!(
         done(&home, &["agent", "tree"]),
-        "agent_w__f_n  frozen\n  agent_child  frozen\n"
+        "agent_w__f_n  frozen\n└─ agent_child  frozen\n"
     );
     let again = done(&home, &["agent", "freeze", "agent_w__f_n"]);
     assert!(again.starts_with("nothing to do"), "{again}");
@@ -94,7 +97,7 @@ fn a_tree_is_shown_frozen_thawed_and_revoked() {
     let revoked = done(&home, &["agent", "revoke", "w__f_n"]);
     assert_eq!(
         revoked,
-        "now revoked for ever:\n  agent_w__f_n\n    agent_child\n"
+        "now revoked for ever:\n└─ agent_w__f_n\n   └─ agent_child\n"
     );
     parent.get("/api/v1/auth/me").expect(401);
     child.get("/api/v1/auth/me").expect(401);

@@ -124,9 +124,12 @@ fn tree(agents: &[AgentView]) -> String {
 }
 
 fn line(text: &mut String, depth: usize, username: &str, state: &str) {
-    let indent = "  ".repeat(depth);
+    let branch = match depth.checked_sub(1) {
+        None => String::new(),
+        Some(above) => "   ".repeat(above) + "\u{2514}\u{2500} ",
+    };
     // Writing to a string cannot fail.
-    let _ = writeln!(text, "{indent}{username}{state}");
+    let _ = writeln!(text, "{branch}{username}{state}");
 }
 
 /// The names stand last: how wide they are depends on script and terminal.
