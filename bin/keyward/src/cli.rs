@@ -94,6 +94,34 @@ pub(crate) struct InitArgs {
 pub(crate) enum KeysCommand {
     /// Print new keys in the form in which they are set. Nothing is stored.
     Generate,
+    /// Show which encryption keys there are, and how many values are sealed under which.
+    Status,
+    /// Seal new values under this key. Every node must hold it.
+    Activate {
+        /// Its id, as `keyward keys status` shows it.
+        #[arg(value_name = "KID")]
+        kid: String,
+    },
+    /// Move every stored value to the active key, while everything runs.
+    Rotate(RotateArgs),
+    /// End the life of a key under which nothing is sealed any more.
+    Retire {
+        /// Its id, as `keyward keys status` shows it.
+        #[arg(value_name = "KID")]
+        kid: String,
+    },
+}
+
+/// How fast values are moved.
+#[derive(Debug, Args)]
+pub(crate) struct RotateArgs {
+    /// Move at most so many values in a second; 0 for as many as there can be.
+    #[arg(long, value_name = "VALUES", default_value_t = 5_000)]
+    pub(crate) rate: u32,
+
+    /// Stop what is going on, here or on a server. Values stay readable where they are.
+    #[arg(long, conflicts_with = "rate")]
+    pub(crate) pause: bool,
 }
 
 #[derive(Debug, Subcommand)]

@@ -3,6 +3,7 @@
 mod agent;
 mod audit;
 mod init;
+mod keys;
 mod migrate;
 mod openapi;
 mod password;
@@ -12,6 +13,7 @@ mod user;
 pub(crate) use self::agent::{AgentCommand, agent};
 pub(crate) use self::audit::{audit_anchor, audit_verify};
 pub(crate) use self::init::init;
+pub(crate) use self::keys::keys;
 pub(crate) use self::migrate::migrate;
 pub(crate) use self::openapi::openapi;
 pub(crate) use self::serve::serve;

@@ -126,6 +126,29 @@ pub(crate) fn existing_fields(
     }
 }
 
+/// The file that holds the encryption keys, if one does.
+pub(crate) fn field_key_file(settings: &Settings) -> Option<PathBuf> {
+    match KeyKind::Field.source(settings) {
+        Some(source) => source.file().map(Path::to_owned),
+        None if settings.mode == Mode::Development => Some(KeyKind::Field.path(settings)),
+        None => None,
+    }
+}
+
+/// Reads the encryption keys from their file anew.
+pub(crate) fn read_field_keys(path: &Path) -> Result<KeyRing, KeyError> {
+    let text = private_path::read_secret(path, Readers::Owner).map_err(|source| {
+        KeyError::GeneratedUnreadable {
+            name: KeyKind::Field.name(),
+            source,
+        }
+    })?;
+    parse_fields(&Found {
+        text,
+        origin: KeyOrigin::File(path.to_owned()),
+    })
+}
+
 /// The key ring for MACs if its setting or file exists. Nothing is generated.
 pub(crate) fn existing_macs(settings: &Settings) -> Result<Option<(MacRing, KeyOrigin)>, KeyError> {
     match find(settings, KeyKind::Secret)? {

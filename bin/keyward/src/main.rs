@@ -18,7 +18,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::cli::{AuditCommand, Cli, Command, KeysCommand};
+use crate::cli::{AuditCommand, Cli, Command};
 use crate::exit::{Exit, Failure};
 use crate::settings::Settings;
 
@@ -45,7 +45,7 @@ fn run(cli: &Cli) -> Result<Exit, Failure> {
         Command::Migrate => commands::migrate(&settings(cli)?, output),
         Command::Agent(command) => commands::agent(&settings(cli)?, command, output),
         Command::User(command) => commands::user(&settings(cli)?, command, output),
-        Command::Keys(KeysCommand::Generate) => keys::print_new(output).map(|()| Exit::Done),
+        Command::Keys(command) => commands::keys(|| settings(cli), command, output),
         Command::Audit(AuditCommand::Verify { anchor }) => {
             commands::audit_verify(&settings(cli)?, anchor.as_deref(), output)
         }

@@ -32,6 +32,11 @@ pub(crate) fn print_once(text: &str, then: &str) -> Result<(), Failure> {
     })
 }
 
+/// Writes what somebody should know beside the result.
+pub(crate) fn warn(text: &str) {
+    eprintln!("keyward: warning: {text}");
+}
+
 fn write(text: &str) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
     stdout.write_all(text.as_bytes())?;

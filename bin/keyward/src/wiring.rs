@@ -7,12 +7,13 @@ use keyward_auth::{Environment, Hashing, Housekeeping, LastUsed, Setup};
 use keyward_core::{Clock, Store as _, SystemClock, with_causes};
 use keyward_credentials::CredentialScope;
 use keyward_crypto::Passwords;
+use keyward_encryption::{KeepError, ManageEncryption, Reencrypt, ServingNode, keep};
 use keyward_http::{ApiOptions, Companion, CompanionAnswer, CompanionRequest, Services};
 use keyward_mcp::{McpServer, McpServices};
 use keyward_store_diesel::{ConnectError, DieselStore, MigrateError, MigrationReport, Options};
 
 use crate::exit::Failure;
-use crate::key_check::{self, KeepError};
+use crate::key_check;
 use crate::settings::{self, Settings};
 use crate::startup::{self, Prepared};
 
@@ -58,11 +59,10 @@ impl Installation {
     fn connect(settings: &Settings, prepared: Prepared) -> Result<Self, Failure> {
         let store = DieselStore::connect(&prepared.database, Options::default())
             .map_err(|error| unreachable(&error))?;
-        let stored = store
-            .key_checks_before_migration()
-            .map_err(|error| broken(&error))?;
         let (fields, macs) = (prepared.keys.fields, prepared.keys.macs);
-        key_check::verify(&stored, &fields, &macs).map_err(Failure::configuration)?;
+        key_check::verify(&store, &fields, &macs)
+            .map_err(|error| broken(&error))?
+            .map_err(Failure::configuration)?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let environment = Environment {
             store: store.clone(),
@@ -96,7 +96,7 @@ impl Installation {
             ..
         } = &self.environment;
         self.store
-            .write(|tx| key_check::keep(tx, fields, macs, clock.now()))
+            .write(|tx| keep(tx, fields, macs, clock.now()))
             .map_err(|error| match error {
                 KeepError::Refused(error) => Failure::configuration(error),
                 KeepError::Store(error) => broken(&error),
@@ -111,6 +111,21 @@ impl Installation {
     /// The service that makes the first administrator.
     pub(crate) fn setup(&self) -> Setup<DieselStore> {
         Setup::new(self.environment())
+    }
+
+    /// The service that moves encryption keys from state to state.
+    pub(crate) fn encryption(&self) -> ManageEncryption<DieselStore> {
+        ManageEncryption::new(self.environment())
+    }
+
+    /// The service that moves values to the active key.
+    pub(crate) fn reencrypt(&self, worker: &str) -> Reencrypt<DieselStore> {
+        Reencrypt::new(self.environment(), worker)
+    }
+
+    /// This process among those that serve.
+    pub(crate) fn node(&self, name: &str) -> ServingNode<DieselStore> {
+        ServingNode::new(self.environment(), name)
     }
 
     /// The service that drops what nobody needs any more.

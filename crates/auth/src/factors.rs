@@ -23,13 +23,17 @@ pub struct PendingTotp {
 
 /// The columns that hold a secret. Each is sealed for its own place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum TotpColumn {
+pub enum TotpColumn {
+    /// That of [`TotpSecrets::active`].
     Active,
+    /// That of [`TotpSecrets::pending`].
     Pending,
 }
 
 impl TotpColumn {
-    pub(crate) fn context(self, user: UserId) -> Context {
+    /// The place that a person's or an agent's secret is sealed for.
+    #[must_use]
+    pub fn context(self, user: UserId) -> Context {
         let column = match self {
             Self::Active => "active",
             Self::Pending => "pending",

@@ -43,7 +43,9 @@ pub use attempts::{
 pub use authenticate::{Authenticate, AuthenticateError};
 pub use codes::{CodeError, SecondFactor};
 pub use environment::Environment;
-pub use factors::{LoginTickets, PendingTotp, SecondFactors, TicketRecord, TotpSecrets};
+pub use factors::{
+    LoginTickets, PendingTotp, SecondFactors, TicketRecord, TotpColumn, TotpSecrets,
+};
 pub use guard::{Denied, Recheck};
 pub use hashing::{Hashing, Overloaded};
 pub use housekeeping::Housekeeping;

@@ -1,6 +1,6 @@
 use std::collections::BTreeSet;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use ring::hkdf::Prk;
 use zeroize::Zeroizing;
@@ -16,18 +16,20 @@ use crate::token::{Token, TokenError, TokenKey};
 
 /// The keys of `FIELD_ENCRYPTION_KEY`: seals under the newest, opens under any of them.
 ///
-/// Cheap to clone. Values are encrypted under a key derived for their [`Context`], so none opens
-/// in another place than its own.
+/// Cheap to clone, and all clones are one ring: what one of them learns or activates, all do.
+/// Values are encrypted under a key derived for their [`Context`], so none opens in another place
+/// than its own.
 #[derive(Clone)]
-pub struct KeyRing(Arc<NewestFirst<RingKey>>);
+pub struct KeyRing(Arc<RwLock<Arc<Keys>>>);
 
 impl KeyRing {
     /// A ring of `keys`, newest first.
     pub fn new(keys: Vec<FieldKey>) -> Result<Self, KeyRingError> {
         refuse_duplicates(&keys)?;
         let keys = keys.into_iter().map(|key| RingKey::new(&key));
-        let keys = NewestFirst::new(keys).ok_or(KeyRingError::Empty)?;
-        Ok(Self(Arc::new(keys)))
+        let all = NewestFirst::new(keys.map(Arc::new)).ok_or(KeyRingError::Empty)?;
+        let active = Arc::clone(all.newest());
+        Ok(Self(Arc::new(RwLock::new(Arc::new(Keys { all, active })))))
     }
 
     /// Reads a setting: keys separated by commas, newest first.
@@ -35,25 +37,57 @@ impl KeyRing {
         Self::new(parse_keys(list, FieldKey::parse)?)
     }
 
-    /// The key that new values are sealed under.
+    /// The key that new values are sealed under: the newest, until another one is
+    /// [activated](Self::activate).
     #[must_use]
-    pub fn active(&self) -> &KeyId {
-        &self.0.newest().id
+    pub fn active(&self) -> KeyId {
+        self.keys().active.id
     }
 
     /// All keys, newest first.
-    pub fn ids(&self) -> impl Iterator<Item = &KeyId> {
-        self.0.iter().map(|key| &key.id)
+    pub fn ids(&self) -> impl Iterator<Item = KeyId> + use<> {
+        let ids: Vec<_> = self.keys().all.iter().map(|key| key.id).collect();
+        ids.into_iter()
     }
 
-    /// Encrypts for one place, under the newest key. `now` is in Unix seconds.
+    /// Seals new values under this key from now on, and says whether the ring has it.
+    ///
+    /// For installations where something else than the order of a setting says which key is in use,
+    /// because settings differ from node to node while they are rolled out.
+    #[must_use = "a key that the ring does not have is not activated"]
+    pub fn activate(&self, kid: &KeyId) -> bool {
+        self.change(|keys| {
+            let active = keys.all.iter().find(|key| key.id == *kid)?;
+            Some(Keys {
+                all: keys.all.clone(),
+                active: Arc::clone(active),
+            })
+        })
+    }
+
+    /// Has the keys of another ring from now on, in place of its own. The active key stays active
+    /// where it is among them.
+    ///
+    /// For keys that are read anew while a server runs. Who opens or seals at the same moment does
+    /// it with all keys of before or all of now.
+    pub fn learn(&self, other: &Self) {
+        let learnt = other.keys();
+        self.change(|keys| {
+            let all = learnt.all.clone();
+            let active = all.iter().find(|key| key.id == keys.active.id);
+            let active = Arc::clone(active.unwrap_or(&learnt.active));
+            Some(Keys { all, active })
+        });
+    }
+
+    /// Encrypts for one place, under the active key. `now` is in Unix seconds.
     ///
     /// # Panics
     ///
     /// If the operating system has no randomness.
     #[must_use]
     pub fn seal(&self, plaintext: &str, context: &Context, now: u64) -> EncryptedString {
-        self.0.newest().seal(plaintext, context, now)
+        self.keys().active.seal(plaintext, context, now)
     }
 
     /// Encrypts under a chosen key, or returns `None` when the ring lacks it.
@@ -104,14 +138,29 @@ impl KeyRing {
     fn key_and_token<'a>(
         &self,
         sealed: &'a EncryptedString,
-    ) -> Result<(&RingKey, &'a str), OpenError> {
+    ) -> Result<(Arc<RingKey>, &'a str), OpenError> {
         let (kid, token) = sealed.split().ok_or(OpenError::Malformed)?;
         let key = self.key(&kid).ok_or(OpenError::UnknownKey { kid })?;
         Ok((key, token))
     }
 
-    fn key(&self, id: &KeyId) -> Option<&RingKey> {
-        self.0.iter().find(|key| key.id == *id)
+    fn key(&self, id: &KeyId) -> Option<Arc<RingKey>> {
+        let keys = self.keys();
+        keys.all.iter().find(|key| key.id == *id).map(Arc::clone)
+    }
+
+    fn keys(&self) -> Arc<Keys> {
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn change(&self, change: impl FnOnce(&Keys) -> Option<Keys>) -> bool {
+        let mut keys = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let changed = change(&keys);
+        let is_changed = changed.is_some();
+        if let Some(changed) = changed {
+            *keys = Arc::new(changed);
+        }
+        is_changed
     }
 }
 
@@ -194,6 +243,12 @@ pub(crate) fn parse_keys(
         .collect()
 }
 
+/// What a ring holds at one moment.
+struct Keys {
+    all: NewestFirst<Arc<RingKey>>,
+    active: Arc<RingKey>,
+}
+
 struct RingKey {
     id: KeyId,
     /// The extracted key, so that only the cheaper half of HKDF is left to do for each value.
@@ -247,8 +302,8 @@ mod tests {
         let both = ring([&new, &old]);
         let after = both.seal(MARKER, &place(), NOW);
 
-        assert_eq!(both.active(), new.id());
-        assert_eq!(both.ids().collect::<Vec<_>>(), [new.id(), old.id()]);
+        assert_eq!(both.active(), *new.id());
+        assert_eq!(both.ids().collect::<Vec<_>>(), [*new.id(), *old.id()]);
         assert_eq!(before.key_id(), Some(*old.id()));
         assert_eq!(after.key_id(), Some(*new.id()));
         assert_eq!(both.open(&before, &place()).unwrap().expose(), MARKER);
@@ -268,6 +323,37 @@ mod tests {
                 .seal_with(old.id(), MARKER, &place(), NOW)
                 .is_none()
         );
+    }
+
+    #[test]
+    fn the_activated_key_seals_in_every_clone() {
+        let (old, new) = (FieldKey::generate(), FieldKey::generate());
+        let both = ring([&new, &old]);
+        let clone = both.clone();
+
+        assert!(clone.activate(old.id()));
+
+        assert_eq!(both.active(), *old.id());
+        let sealed = both.seal(MARKER, &place(), NOW);
+        assert_eq!(sealed.key_id(), Some(*old.id()));
+        assert!(!both.activate(FieldKey::generate().id()));
+        assert_eq!(both.active(), *old.id());
+    }
+
+    #[test]
+    fn a_ring_learns_new_keys_and_goes_on_with_the_active_one() {
+        let (old, new) = (FieldKey::generate(), FieldKey::generate());
+        let running = ring([&old]);
+        let clone = running.clone();
+        let sealed = ring([&new]).seal(MARKER, &place(), NOW);
+        assert!(clone.open(&sealed, &place()).is_err());
+
+        running.learn(&ring([&new, &old]));
+
+        assert_eq!(clone.open(&sealed, &place()).unwrap().expose(), MARKER);
+        assert_eq!(clone.active(), *old.id());
+        running.learn(&ring([&new]));
+        assert_eq!(clone.active(), *new.id(), "the other one is gone");
     }
 
     #[test]
@@ -392,7 +478,7 @@ mod tests {
         let (old, new) = (FieldKey::generate(), FieldKey::generate());
         let list = format!(" {} ,\n{}\n", new.expose().expose(), old.expose().expose());
         let ring = KeyRing::parse(&list).unwrap();
-        assert_eq!(ring.ids().collect::<Vec<_>>(), [new.id(), old.id()]);
+        assert_eq!(ring.ids().collect::<Vec<_>>(), [*new.id(), *old.id()]);
     }
 
     #[test]

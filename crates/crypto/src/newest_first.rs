@@ -1,4 +1,5 @@
 /// Keys in the order of a setting: never empty, the first one is in use.
+#[derive(Clone)]
 pub(crate) struct NewestFirst<Key> {
     newest: Key,
     older: Vec<Key>,

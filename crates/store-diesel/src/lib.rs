@@ -28,7 +28,7 @@
 //! - A SQLite file that Keyward creates can be read by its owner only.
 //! - PostgreSQL over a network is encrypted, or the URL is refused.
 //! - Nothing touches the database before [`DieselStore::migrate`]; what must be known before, such
-//!   as [`DieselStore::key_checks_before_migration`], is read without changing a byte.
+//!   as [`DieselStore::encryption_keys_before_migration`], is read without changing a byte.
 
 #![expect(clippy::ref_option_ref, reason = "diesel derives it")]
 #![cfg_attr(
@@ -49,18 +49,19 @@ mod audit;
 mod connection;
 mod credentials;
 mod durability;
+mod encryption;
 mod factors;
 mod failure;
 mod first;
 mod idempotency;
 mod inspect;
-mod key_checks;
 mod migrate;
 mod pools;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod proofs;
 mod schema;
+mod sealed;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod store;
@@ -73,7 +74,6 @@ mod users;
 
 pub use durability::DurabilityReport;
 pub use failure::ConnectError;
-pub use key_checks::KeyChecks;
 pub use migrate::{MigrateError, MigrationReport};
 pub use store::{DieselStore, DieselTx, Options};
 pub use url::{DatabaseUrl, DatabaseUrlError};

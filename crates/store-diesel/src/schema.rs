@@ -98,6 +98,26 @@ diesel::table! {
         kid -> Text,
         sealed -> Text,
         created_at -> BigInt,
+        state -> Text,
+    }
+}
+
+diesel::table! {
+    encryption_rotation (id) {
+        id -> BigInt,
+        state -> Text,
+        total -> BigInt,
+        started_at -> Nullable<BigInt>,
+        worker -> Text,
+        lease_until -> BigInt,
+    }
+}
+
+diesel::table! {
+    serving_nodes (id) {
+        id -> Text,
+        field_keys -> Text,
+        seen_at -> BigInt,
     }
 }
 

@@ -19,10 +19,9 @@ use keyward_auth::{
 };
 use keyward_core::{Store as _, StoreError, Timestamp};
 use keyward_crypto::{EncryptedString, KeyId, LoginTicket, Signed};
+use keyward_encryption::EncryptionKeys as _;
 use keyward_store_diesel::testing::TestDatabase;
-use keyward_store_diesel::{
-    ConnectError, DatabaseUrl, DieselStore, DieselTx, KeyChecks as _, Options,
-};
+use keyward_store_diesel::{ConnectError, DatabaseUrl, DieselStore, DieselTx, Options};
 use support::{Client, NOW, added, admin, api_key, changed, macs, sign, user, write};
 
 #[test]
@@ -392,13 +391,18 @@ fn key_checks_are_read_before_there_is_a_table() {
         return;
     };
     let store = DieselStore::connect(&database.database_url(), Options::default()).unwrap();
-    assert_eq!(store.key_checks_before_migration().unwrap(), []);
+    assert_eq!(
+        support::pairs(store.encryption_keys_before_migration().unwrap()),
+        []
+    );
     store.migrate().unwrap();
     let kid = KeyId::parse("0123456789abcdef").unwrap();
     let sealed = EncryptedString::from_stored("v1.0123456789abcdef.x".to_owned());
-    write(&store, |tx| tx.add_key_check(&kid, &sealed, NOW));
+    write(&store, |tx| {
+        tx.add_encryption_key(&support::key_record(kid, &sealed))
+    });
     assert_eq!(
-        store.key_checks_before_migration().unwrap(),
+        support::pairs(store.encryption_keys_before_migration().unwrap()),
         [(kid, sealed)]
     );
 }

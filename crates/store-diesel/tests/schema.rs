@@ -28,13 +28,14 @@ on_both![
     a_store_works_once_its_database_is_migrated,
 ];
 
-const MIGRATIONS: [&str; 6] = [
+const MIGRATIONS: [&str; 7] = [
     "0001_auth",
     "0002_audit",
     "0003_credentials",
     "0004_encryption",
     "0005_people",
     "0006_agents",
+    "0007_encryption_keys",
 ];
 
 fn migrating_reports_what_it_did(database: &TestDatabase) {
@@ -78,8 +79,8 @@ fn a_newer_schema_is_refused_and_left_alone(database: &TestDatabase) {
     let mut client = Client::of(database);
     client
         .run(
-            "DELETE FROM __diesel_schema_migrations WHERE version = '0006'; \
-             DROP TABLE used_proofs; \
+            "DELETE FROM __diesel_schema_migrations WHERE version = '0007'; \
+             DROP TABLE serving_nodes; \
              INSERT INTO __diesel_schema_migrations (version) VALUES ('0999')",
         )
         .unwrap();
@@ -93,7 +94,7 @@ fn a_newer_schema_is_refused_and_left_alone(database: &TestDatabase) {
         "{error}"
     );
     assert_eq!(client.values(&schema(&client)), before);
-    assert_eq!(client.count("__diesel_schema_migrations"), 6);
+    assert_eq!(client.count("__diesel_schema_migrations"), 7);
 }
 
 fn a_failed_migration_leaves_nothing(database: &TestDatabase) {

@@ -20,9 +20,10 @@ use diesel::prelude::*;
 use keyward_auth::Users as _;
 use keyward_core::{Store as _, StoreError};
 use keyward_crypto::{EncryptedString, KeyId};
+use keyward_encryption::EncryptionKeys as _;
 use keyward_store_diesel::testing::TestDatabase;
-use keyward_store_diesel::{ConnectError, DatabaseUrl, DieselStore, KeyChecks as _, Options};
-use support::{Client, NOW, added, changed, sign, user, write};
+use keyward_store_diesel::{ConnectError, DatabaseUrl, DieselStore, Options};
+use support::{Client, added, changed, sign, user, write};
 
 #[test]
 fn connecting_creates_no_file() {
@@ -30,7 +31,10 @@ fn connecting_creates_no_file() {
     let store = connect(&database);
     assert!(store.health().is_err());
     assert!(store.durability_report().is_err());
-    assert_eq!(store.key_checks_before_migration().unwrap(), []);
+    assert_eq!(
+        support::pairs(store.encryption_keys_before_migration().unwrap()),
+        []
+    );
     assert_eq!(files(&database), BTreeMap::new());
 }
 
@@ -193,7 +197,7 @@ fn a_file_that_others_open_and_close_can_be_inspected_all_the_while() {
         let inspections: Vec<_> = (0..300)
             .map(|_| {
                 let store = DieselStore::connect(&database.database_url(), Options::default())?;
-                store.key_checks_before_migration()
+                store.encryption_keys_before_migration()
             })
             .collect();
         done.store(true, Ordering::Relaxed);
@@ -269,15 +273,17 @@ fn key_checks_are_read_without_changing_a_byte() {
     let (kid, sealed) = key_check();
     let store = connect(&database);
     store.migrate().unwrap();
-    assert!(write(&store, |tx| tx.add_key_check(&kid, &sealed, NOW)));
-    assert!(!write(&store, |tx| tx.add_key_check(&kid, &sealed, NOW)));
+    assert!(write(&store, |tx| tx
+        .add_encryption_key(&support::key_record(kid, &sealed))));
+    assert!(!write(&store, |tx| tx
+        .add_encryption_key(&support::key_record(kid, &sealed))));
     drop(store);
     closed(&database);
     let before = files(&database);
     assert_eq!(before.len(), 1, "the database is closed");
 
     let store = connect(&database);
-    let found = store.key_checks_before_migration().unwrap();
+    let found = support::pairs(store.encryption_keys_before_migration().unwrap());
 
     assert_eq!(found, [(kid, sealed)]);
     assert_eq!(store.pending_migrations().unwrap(), [""; 0]);
@@ -293,8 +299,11 @@ fn key_checks_of_a_database_without_their_table_are_none() {
     drop(other);
     let before = files(&database);
     let store = connect(&database);
-    assert_eq!(store.key_checks_before_migration().unwrap(), []);
-    assert_eq!(store.pending_migrations().unwrap().len(), 6);
+    assert_eq!(
+        support::pairs(store.encryption_keys_before_migration().unwrap()),
+        []
+    );
+    assert_eq!(store.pending_migrations().unwrap().len(), 7);
     assert!(files(&database) == before, "a file has changed");
 }
 
@@ -306,7 +315,9 @@ fn key_checks_that_a_crash_left_in_the_log_are_found() {
         // The files as they lie on the disk while the database is in use.
         let database = TestDatabase::sqlite();
         let store = database.store();
-        write(&store, |tx| tx.add_key_check(&kid, &sealed, NOW));
+        write(&store, |tx| {
+            tx.add_encryption_key(&support::key_record(kid, &sealed))
+        });
         for (name, content) in files(&database) {
             std::fs::write(folder(&crashed).join(name), content).unwrap();
         }
@@ -314,14 +325,22 @@ fn key_checks_that_a_crash_left_in_the_log_are_found() {
     let before = files(&crashed);
     assert!(before.contains_key("keyward.db-wal"));
 
-    let found = connect(&crashed).key_checks_before_migration().unwrap();
+    let found = support::pairs(
+        connect(&crashed)
+            .encryption_keys_before_migration()
+            .unwrap(),
+    );
 
     assert_eq!(found, [(kid, sealed.clone())]);
     assert!(files(&crashed) == before, "a file has changed");
 
     // Without the shared memory, which no backup contains.
     std::fs::remove_file(folder(&crashed).join("keyward.db-shm")).unwrap();
-    let found = connect(&crashed).key_checks_before_migration().unwrap();
+    let found = support::pairs(
+        connect(&crashed)
+            .encryption_keys_before_migration()
+            .unwrap(),
+    );
     assert_eq!(found, [(kid, sealed)]);
     for name in ["keyward.db", "keyward.db-wal"] {
         assert!(files(&crashed)[name] == before[name], "{name} has changed");
@@ -332,8 +351,14 @@ fn key_checks_that_a_crash_left_in_the_log_are_found() {
 fn key_checks_are_found_while_the_database_is_in_use() {
     let database = TestDatabase::sqlite();
     let (kid, sealed) = key_check();
-    write(&database.store(), |tx| tx.add_key_check(&kid, &sealed, NOW));
-    let found = connect(&database).key_checks_before_migration().unwrap();
+    write(&database.store(), |tx| {
+        tx.add_encryption_key(&support::key_record(kid, &sealed))
+    });
+    let found = support::pairs(
+        connect(&database)
+            .encryption_keys_before_migration()
+            .unwrap(),
+    );
     assert_eq!(found, [(kid, sealed)]);
 }
 

@@ -25,8 +25,9 @@ use keyward_crypto::{
     ApiKey, ApiKeyId, ApiKeyKind, EncryptedString, FieldKey, KeyId, KeyRing, MacPurpose, Passwords,
     Signed,
 };
+use keyward_encryption::EncryptionKeys as _;
 use keyward_store_diesel::testing::TestDatabase;
-use keyward_store_diesel::{DieselStore, DieselTx, KeyChecks as _};
+use keyward_store_diesel::{DieselStore, DieselTx};
 use support::{Client, NOW, added, admin, api_key, macs, on_both, sign, user, write};
 
 on_both![
@@ -44,7 +45,7 @@ fn a_damaged_column_is_named(database: &TestDatabase) {
     let credentials: &Read<'_> = &|tx| tx.credentials_after(None, None, 9).map(drop);
     let keys: &Read<'_> = &|tx| tx.api_keys_of(owner, None, 9).map(drop);
     let answer: &Read<'_> = &|tx| tx.stored_answer(owner, &attempt).map(drop);
-    let key_checks: &Read<'_> = &|tx| tx.key_checks().map(drop);
+    let key_checks: &Read<'_> = &|tx| tx.encryption_keys().map(drop);
     let no_id = "x".repeat(36);
 
     for (column, value, read) in [
@@ -324,7 +325,7 @@ fn rows(store: &DieselStore) -> Rows {
         tx.add_api_key(&key)?;
         tx.add_credential(&credential)?;
         tx.claim_answer(&claim)?;
-        tx.add_key_check(&kid, &sealed, NOW)
+        tx.add_encryption_key(&support::key_record(kid, &sealed))
     });
     rows
 }

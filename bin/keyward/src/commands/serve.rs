@@ -1,3 +1,5 @@
+mod key_keeper;
+
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
@@ -10,9 +12,11 @@ use keyward_auth::{Housekeeping, LastUsed};
 use keyward_http::{Api, TrustedProxies, edge, trusted_peers};
 use keyward_store_diesel::DieselStore;
 
+use self::key_keeper::KeyKeeper;
 use crate::commands::init;
 use crate::doctor;
 use crate::exit::{Exit, Failure};
+use crate::keys;
 use crate::settings::{Mode, Settings};
 use crate::wiring::Installation;
 
@@ -31,6 +35,8 @@ pub(crate) fn serve(settings: &Settings) -> Result<Exit, Failure> {
         ))
     })?;
     let address = listener.local_addr().map_err(Failure::unavailable)?;
+    let key_file = keys::field_key_file(settings);
+    let key_keeper = KeyKeeper::start(&installation, &address.to_string(), key_file)?;
     let last_used = Arc::new(LastUsed::default());
     let services = installation.services(Arc::clone(&last_used));
     let api = Api::new(services)
@@ -46,6 +52,7 @@ pub(crate) fn serve(settings: &Settings) -> Result<Exit, Failure> {
     eprintln!("keyward: serving on http://{address} (API documentation at http://{address}/docs/)");
     let outcome = run(api, listener, settings);
     flusher.stop();
+    key_keeper.stop();
     outcome.map_err(|error| Failure::unavailable(format!("the server stopped: {error}")))?;
     tracing::info!("stopped");
     Ok(Exit::Done)

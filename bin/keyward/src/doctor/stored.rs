@@ -83,14 +83,11 @@ fn keys_fit(settings: &Settings, store: &DieselStore) -> Check {
     ) else {
         return KEYS.skip("there are no usable keys to compare");
     };
-    let stored = match store.key_checks_before_migration() {
-        Ok(stored) => stored,
-        Err(error) => return KEYS.fail(cause(&error), LOOK),
-    };
-    match key_check::verify(&stored, &fields, &macs) {
-        Ok(()) if stored.is_empty() => KEYS.skip("the database was not written with any key yet"),
-        Ok(()) => KEYS.pass(format!("{} known keys are configured", stored.len())),
-        Err(error) => KEYS.fail(
+    match key_check::verify(store, &fields, &macs) {
+        Err(error) => KEYS.fail(cause(&error), LOOK),
+        Ok(Ok(0)) => KEYS.skip("the database was not written with any key yet"),
+        Ok(Ok(known)) => KEYS.pass(format!("{known} known keys are configured")),
+        Ok(Err(error)) => KEYS.fail(
             error,
             "configure the keys that the database was written with",
         ),

@@ -61,7 +61,7 @@ fn a_set_key_is_taken_and_only_the_other_generated() {
     let key = FieldKey::generate();
     let (_world, settings) = development(&[("FIELD_ENCRYPTION_KEY", key.expose().expose())]);
     let (keys, notices) = obtain(&settings).unwrap();
-    assert_eq!(keys.fields.active(), key.id());
+    assert_eq!(keys.fields.active(), *key.id());
     assert!(!notices.contains("field-encryption.key"), "{notices}");
     assert!(!settings.data_dir.join("field-encryption.key").exists());
 }

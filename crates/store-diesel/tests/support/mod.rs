@@ -16,7 +16,8 @@ use keyward_auth::{
     Users,
 };
 use keyward_core::{Id, Store, StoreError, Timestamp};
-use keyward_crypto::{ApiKey, ApiKeyKind, MacRing, Signable, Signed};
+use keyward_crypto::{ApiKey, ApiKeyKind, EncryptedString, KeyId, MacRing, Signable, Signed};
+use keyward_encryption::{KeyRecord, KeyState};
 use keyward_store_diesel::testing::TestDatabase;
 use keyward_store_diesel::{DieselStore, DieselTx};
 
@@ -167,3 +168,16 @@ pub(crate) fn added(store: &DieselStore, user: User) -> Signed<User> {
 }
 
 pub(crate) const NOW: Timestamp = Timestamp(1_800_000_000);
+
+pub(crate) fn key_record(kid: KeyId, sealed: &EncryptedString) -> KeyRecord {
+    KeyRecord {
+        kid,
+        state: KeyState::DecryptOnly,
+        sealed: sealed.clone(),
+        created_at: Timestamp(1_800_000_000),
+    }
+}
+
+pub(crate) fn pairs(keys: Vec<KeyRecord>) -> Vec<(KeyId, EncryptedString)> {
+    keys.into_iter().map(|key| (key.kid, key.sealed)).collect()
+}

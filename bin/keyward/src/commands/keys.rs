@@ -1,0 +1,130 @@
+//! `keyward keys`: the life of encryption keys, administered on the host.
+
+mod progress;
+mod refusal;
+mod show;
+
+use keyward_auth::Host;
+use keyward_crypto::KeyId;
+use keyward_encryption::{ManageEncryption, Pass, Reencrypt, Step};
+use keyward_store_diesel::DieselStore;
+
+use self::progress::Progress;
+use self::refusal::no_change;
+use crate::cli::{KeysCommand, Output, RotateArgs};
+use crate::exit::{Exit, Failure};
+use crate::keys;
+use crate::settings::Settings;
+use crate::terminal;
+use crate::wiring::{Installation, broken};
+
+/// Does one of the commands, as the operator of the host.
+pub(crate) fn keys(
+    settings: impl FnOnce() -> Result<Settings, Failure>,
+    command: &KeysCommand,
+    output: Output,
+) -> Result<Exit, Failure> {
+    match command {
+        // Needs no settings, which on a new machine are not there yet.
+        KeysCommand::Generate => keys::print_new(output).map(|()| Exit::Done),
+        KeysCommand::Status => {
+            let installation = Installation::open_to_read(&settings()?)?;
+            show::status(&installation.encryption(), output)
+        }
+        KeysCommand::Activate { kid } => {
+            let installation = Installation::open(&settings()?)?;
+            activate(&installation.encryption(), kid, output)
+        }
+        KeysCommand::Rotate(args) => rotate(&Installation::open(&settings()?)?, args, output),
+        KeysCommand::Retire { kid } => {
+            let installation = Installation::open(&settings()?)?;
+            retire(&installation.encryption(), kid, output)
+        }
+    }
+}
+
+fn activate(
+    encryption: &ManageEncryption<DieselStore>,
+    kid: &str,
+    output: Output,
+) -> Result<Exit, Failure> {
+    let kid = key_id(kid)?;
+    encryption
+        .activate(&Host, kid)
+        .map_err(|error| no_change(&error))?;
+    let text = format!(
+        "new values are sealed under {kid} from now on; `keyward keys rotate` moves the others\n"
+    );
+    show::done(output, "active", kid, &text)
+}
+
+fn retire(
+    encryption: &ManageEncryption<DieselStore>,
+    kid: &str,
+    output: Output,
+) -> Result<Exit, Failure> {
+    let kid = key_id(kid)?;
+    encryption
+        .retire(&Host, kid)
+        .map_err(|error| no_change(&error))?;
+    let text = format!(
+        "{kid} is retired: nothing is sealed under it. Remove it from FIELD_ENCRYPTION_KEY on every \
+         node; keep it with the backups that were made until now, which need it\n"
+    );
+    show::done(output, "retired", kid, &text)
+}
+
+/// Starts re-encryption and does it, or watches how a server does it.
+fn rotate(installation: &Installation, args: &RotateArgs, output: Output) -> Result<Exit, Failure> {
+    let encryption = installation.encryption();
+    if args.pause {
+        let status = encryption.pause(&Host).map_err(|error| no_change(&error))?;
+        return show::rotation(&status, output);
+    }
+    let started = encryption.start(&Host).map_err(|error| no_change(&error))?;
+    let mut progress = Progress::new(started.total, started.done, output);
+    let worker = installation.reencrypt(&format!("command {}", std::process::id()));
+    let unreadable = work(&encryption, &worker, args.rate, &mut progress)?;
+    progress.finish();
+    let status = encryption.status().map_err(|error| broken(&error))?;
+    show::rotation(&status, output)?;
+    if unreadable == 0 {
+        return Ok(Exit::Done);
+    }
+    terminal::warn(&format!(
+        "{unreadable} values cannot be opened and keep their key; the log names each, and \
+         `keyward keys status` their keys"
+    ));
+    Ok(Exit::Warnings)
+}
+
+/// Until it is done or paused; returns how many values cannot be opened.
+fn work(
+    encryption: &ManageEncryption<DieselStore>,
+    worker: &Reencrypt<DieselStore>,
+    rate: u32,
+    progress: &mut Progress,
+) -> Result<u64, Failure> {
+    let mut pass = Pass::default();
+    loop {
+        match worker.step(&mut pass).map_err(|error| broken(&error))? {
+            Step::Moved(values) => progress.moved_at_most(values, rate),
+            Step::Done { unreadable } => return Ok(unreadable),
+            Step::Elsewhere => {
+                // A server works on it. Counting takes a while, so this does not ask often.
+                progress.wait();
+                let status = encryption.status().map_err(|error| broken(&error))?;
+                progress.is_at(status.done);
+            }
+            _ => return Ok(0),
+        }
+    }
+}
+
+fn key_id(text: &str) -> Result<KeyId, Failure> {
+    KeyId::parse(text.trim()).ok_or_else(|| {
+        Failure::refused(
+            "a key is named by its id of 16 hexadecimal digits; `keyward keys status` shows them",
+        )
+    })
+}

@@ -1,0 +1,34 @@
+//! The life of encryption keys: which one seals, what is sealed under which, and how values move
+//! from an old key to a new one while everything runs.
+//!
+//! A key is *added* (every node holds it, nothing is sealed under it), then *active* (new values
+//! are sealed under it), then *decrypt-only* (old values may still need it), then *retired*
+//! (nothing needs it, and nothing can be sealed under it any more). The database says which state
+//! a key is in; settings only say which keys a node holds.
+//!
+//! - [`ManageEncryption`] moves keys from state to state and starts and pauses re-encryption.
+//! - [`Reencrypt`] moves stored values to the active key, a batch at a time.
+//! - [`ServingNode`] says which keys a node holds, so that no key is activated that some node lacks.
+//! - [`SealedColumn`] lists every column with sealed values: what is not in it is not rotated.
+
+mod administrator;
+mod check;
+mod column;
+mod error;
+mod manage;
+mod model;
+mod node;
+mod ports;
+mod reencrypt;
+mod status;
+
+pub use administrator::EncryptionAdministrator;
+pub use check::{KeepError, KeyCheckError, keep, verify};
+pub use column::{SealedColumn, SealedRow};
+pub use error::EncryptionError;
+pub use manage::ManageEncryption;
+pub use model::{KeyRecord, KeyState, NodeRecord, RotationRecord, RotationState};
+pub use node::ServingNode;
+pub use ports::{EncryptionKeys, EncryptionTx, SealedValues};
+pub use reencrypt::{Pass, Reencrypt, Step};
+pub use status::{ColumnStatus, KeyStatus, KeyedRows, Status};

@@ -1,0 +1,201 @@
+use keyward_audit::{Action, Actor, Event, Subject};
+use keyward_auth::Environment;
+use keyward_core::{Store, StoreError, Timestamp};
+use keyward_crypto::KeyId;
+
+use crate::model::active_of;
+use crate::node::{NODE_SECONDS, lacking};
+use crate::status::rows_where;
+use crate::{
+    EncryptionAdministrator, EncryptionError, EncryptionKeys as _, EncryptionTx, KeyRecord,
+    KeyState, RotationRecord, RotationState, SealedValues as _, Status,
+};
+
+/// Moves encryption keys from state to state, and starts and pauses re-encryption.
+///
+/// Every change is audited. None of them makes a stored value unreadable.
+#[derive(Clone)]
+pub struct ManageEncryption<S>(Environment<S>);
+
+impl<S: Store<Tx: EncryptionTx>> ManageEncryption<S> {
+    /// Wires the service.
+    pub fn new(environment: Environment<S>) -> Self {
+        Self(environment)
+    }
+
+    /// Counts every sealed value, and opens one of each column and key.
+    ///
+    /// Reads all rows: for people, not for requests that come often.
+    pub fn status(&self) -> Result<Status, StoreError> {
+        self.0.store.read(|tx| Status::read(tx, &self.0.fields))
+    }
+
+    /// From now on new values are sealed under this key; the one before only opens.
+    ///
+    /// Nodes learn it within a second or two. What they seal until then is under the key before
+    /// and is found by re-encryption.
+    ///
+    /// # Errors
+    ///
+    /// [`EncryptionError::NotEverywhere`] when a node that serves does not hold the key: it could
+    /// not open what the others seal.
+    pub fn activate(
+        &self,
+        by: &impl EncryptionAdministrator,
+        kid: KeyId,
+    ) -> Result<(), EncryptionError> {
+        let now = self.0.clock.now();
+        self.0.store.write(|tx| {
+            let actor = by.authorise(tx, &self.0.macs, now)?;
+            let keys = tx.lock_encryption_keys()?;
+            match find(&keys, kid)?.state {
+                KeyState::Active => return Ok(()),
+                KeyState::Retired => return Err(EncryptionError::Retired),
+                KeyState::Added | KeyState::DecryptOnly => {}
+            }
+            self.require_held(kid)?;
+            let nodes = tx.nodes_since(now.plus(-NODE_SECONDS))?;
+            let lacking = lacking(&nodes, kid);
+            if !lacking.is_empty() {
+                return Err(EncryptionError::NotEverywhere(lacking));
+            }
+            if let Some(before) = active_of(&keys) {
+                tx.set_key_state(&before, KeyState::DecryptOnly)?;
+            }
+            tx.set_key_state(&kid, KeyState::Active)?;
+            self.record(tx, actor, KEY_ACTIVATE, &kid.to_string())
+        })?;
+        // It is held: that was required above.
+        let _ = self.0.fields.activate(&kid);
+        Ok(())
+    }
+
+    /// Ends the life of a key under which nothing is sealed any more. It can then be removed from
+    /// the settings of all nodes.
+    ///
+    /// Nobody can seal anything under it at the same moment or later: the store refuses it.
+    ///
+    /// # Errors
+    ///
+    /// [`EncryptionError::InUse`] with the number of values that still need it.
+    pub fn retire(
+        &self,
+        by: &impl EncryptionAdministrator,
+        kid: KeyId,
+    ) -> Result<(), EncryptionError> {
+        let now = self.0.clock.now();
+        self.0.store.write(|tx| {
+            let actor = by.authorise(tx, &self.0.macs, now)?;
+            let keys = tx.lock_encryption_keys()?;
+            match find(&keys, kid)?.state {
+                KeyState::Retired => return Ok(()),
+                KeyState::Active => return Err(EncryptionError::Active),
+                KeyState::Added | KeyState::DecryptOnly => {}
+            }
+            tx.hold_sealed_values()?;
+            let rows = rows_where(tx, |under| under == Some(kid))?;
+            if rows > 0 {
+                return Err(EncryptionError::InUse(rows));
+            }
+            tx.set_key_state(&kid, KeyState::Retired)?;
+            self.record(tx, actor, KEY_RETIRE, &kid.to_string())
+        })
+    }
+
+    /// Lets the nodes move every value to the active key. Starting it again goes on with it.
+    ///
+    /// # Errors
+    ///
+    /// [`EncryptionError::NoneActive`] on a storage that was never served.
+    pub fn start(&self, by: &impl EncryptionAdministrator) -> Result<Status, EncryptionError> {
+        let now = self.0.clock.now();
+        self.0.store.write(|tx| {
+            let actor = by.authorise(tx, &self.0.macs, now)?;
+            let active = active_of(&tx.lock_encryption_keys()?);
+            let active = active.ok_or(EncryptionError::NoneActive)?;
+            self.require_held(active)?;
+            let before = tx.rotation()?;
+            if before.state != RotationState::Running {
+                let total = rows_where(tx, |under| under != Some(active))?;
+                tx.set_rotation(&continued(before, total, now))?;
+                self.record(tx, actor, ROTATION_START, active.as_str())?;
+            }
+            Ok(Status::read(tx, &self.0.fields)?)
+        })
+    }
+
+    /// Stops moving values after the present batch. All of them open, wherever they are.
+    ///
+    /// # Errors
+    ///
+    /// [`EncryptionError::NotRunning`] when there is nothing to pause.
+    pub fn pause(&self, by: &impl EncryptionAdministrator) -> Result<Status, EncryptionError> {
+        let now = self.0.clock.now();
+        self.0.store.write(|tx| {
+            let actor = by.authorise(tx, &self.0.macs, now)?;
+            let keys = tx.lock_encryption_keys()?;
+            let rotation = tx.rotation()?;
+            match rotation.state {
+                RotationState::Running => {}
+                RotationState::Paused => return Ok(Status::read(tx, &self.0.fields)?),
+                RotationState::Idle | RotationState::Done => {
+                    return Err(EncryptionError::NotRunning);
+                }
+            }
+            tx.set_rotation(&RotationRecord {
+                state: RotationState::Paused,
+                ..rotation
+            })?;
+            let active = active_of(&keys).map_or_else(String::new, |kid| kid.to_string());
+            self.record(tx, actor, ROTATION_PAUSE, &active)?;
+            Ok(Status::read(tx, &self.0.fields)?)
+        })
+    }
+
+    fn require_held(&self, kid: KeyId) -> Result<(), EncryptionError> {
+        if self.0.fields.ids().any(|held| held == kid) {
+            Ok(())
+        } else {
+            Err(EncryptionError::NotHeld)
+        }
+    }
+
+    fn record(
+        &self,
+        tx: &mut S::Tx,
+        actor: Actor,
+        action: Action,
+        kid: &str,
+    ) -> Result<(), EncryptionError> {
+        let event = Event::new(actor, action, subject(kid));
+        Ok(self.0.audit.record(tx, &event)?)
+    }
+}
+
+/// After a pause the total stays what it was, so that progress does not jump back.
+fn continued(before: RotationRecord, total: u64, now: Timestamp) -> RotationRecord {
+    let total = match before.state {
+        RotationState::Paused => before.total.max(total),
+        _ => total,
+    };
+    RotationRecord {
+        state: RotationState::Running,
+        total,
+        started_at: Some(now),
+    }
+}
+
+fn find(keys: &[KeyRecord], kid: KeyId) -> Result<&KeyRecord, EncryptionError> {
+    keys.iter()
+        .find(|key| key.kid == kid && key.is_field_key())
+        .ok_or(EncryptionError::UnknownKey)
+}
+
+pub(crate) fn subject(kid: &str) -> Subject {
+    Subject::new("encryption-key", kid)
+}
+
+const KEY_ACTIVATE: Action = Action("encryption-key.activate");
+const KEY_RETIRE: Action = Action("encryption-key.retire");
+const ROTATION_START: Action = Action("encryption-rotation.start");
+const ROTATION_PAUSE: Action = Action("encryption-rotation.pause");

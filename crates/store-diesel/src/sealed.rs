@@ -1,0 +1,216 @@
+//! Every column with sealed values, by one set of statements that the registry fills in.
+
+#[cfg(feature = "postgres")]
+use diesel::connection::SimpleConnection as _;
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Nullable, Text};
+use keyward_core::StoreError;
+use keyward_crypto::{EncryptedString, KeyId};
+use keyward_encryption::{SealedColumn, SealedRow, SealedValues};
+
+use crate::DieselTx;
+use crate::connection::{AnyConnection, each};
+
+impl SealedValues for DieselTx {
+    fn sealed_counts(
+        &mut self,
+        column: SealedColumn,
+    ) -> Result<Vec<(Option<KeyId>, u64)>, StoreError> {
+        self.run(|connection| count(connection, column))
+    }
+
+    fn sealed_not_under(
+        &mut self,
+        column: SealedColumn,
+        kid: &KeyId,
+        after: Option<&SealedRow>,
+        limit: i64,
+    ) -> Result<Vec<SealedRow>, StoreError> {
+        let (row, field) = after.map_or(("", ""), |after| (&*after.row, &*after.field));
+        self.rows(column, "<>", kid, (row, field), limit)
+    }
+
+    fn sealed_sample(
+        &mut self,
+        column: SealedColumn,
+        kid: &KeyId,
+    ) -> Result<Option<SealedRow>, StoreError> {
+        Ok(self.rows(column, "=", kid, ("", ""), 1)?.pop())
+    }
+
+    fn reseal(&mut self, row: &SealedRow, new: &EncryptedString) -> Result<bool, StoreError> {
+        let place = Place::of(row.column);
+        let sql = format!(
+            "UPDATE {} SET {} = $1 WHERE {} = $2 AND {} = $3 AND {} = $4",
+            row.column.table(),
+            row.column.column(),
+            place.row,
+            place.field,
+            place.sealed
+        );
+        let written = self.run(|connection| {
+            each!(connection, inner => diesel::sql_query(sql)
+                .bind::<Text, _>(new.as_stored())
+                .bind::<Text, _>(&row.row)
+                .bind::<Text, _>(&row.field)
+                .bind::<Text, _>(row.sealed.as_stored())
+                .execute(inner))
+        })?;
+        Ok(written == 1)
+    }
+
+    fn hold_sealed_values(&mut self) -> Result<(), StoreError> {
+        self.run(|connection| match connection {
+            // The transaction began by locking the database.
+            #[cfg(feature = "sqlite")]
+            AnyConnection::Sqlite(_) => Ok(()),
+            // The triggers of the columns share this lock.
+            #[cfg(feature = "postgres")]
+            AnyConnection::Postgres(inner) => {
+                inner.batch_execute("SELECT pg_advisory_xact_lock(7738725088349021185)")
+            }
+        })
+    }
+}
+
+impl DieselTx {
+    fn rows(
+        &mut self,
+        column: SealedColumn,
+        comparison: &'static str,
+        kid: &KeyId,
+        (row, field): (&str, &str),
+        limit: i64,
+    ) -> Result<Vec<SealedRow>, StoreError> {
+        let place = Place::of(column);
+        // SQLite takes `$1` for a name and counts names as they come, so it is its first, too.
+        let sql = format!(
+            "SELECT {row} AS row_id, {field} AS field, {owner} AS owner, {sealed} AS sealed \
+             FROM {from} WHERE {filter} AND substr({sealed}, 4, 16) {comparison} $1 \
+             AND ({row}, {field}) > ($2, $3) ORDER BY 1, 2 LIMIT $4",
+            row = place.row,
+            field = place.field,
+            owner = place.owner,
+            sealed = place.sealed,
+            from = place.from,
+            filter = place.filter,
+        );
+        let found: Vec<Found> = self.run(|connection| {
+            each!(connection, inner => diesel::sql_query(sql)
+                .bind::<Text, _>(kid.as_str())
+                .bind::<Text, _>(row)
+                .bind::<Text, _>(field)
+                .bind::<BigInt, _>(limit)
+                .load(inner))
+        })?;
+        Ok(found.into_iter().map(|found| found.of(column)).collect())
+    }
+}
+
+pub(crate) fn count(
+    connection: &mut AnyConnection,
+    column: SealedColumn,
+) -> QueryResult<Vec<(Option<KeyId>, u64)>> {
+    #[derive(QueryableByName)]
+    struct Counted {
+        #[diesel(sql_type = Nullable<Text>)]
+        kid: Option<String>,
+        #[diesel(sql_type = BigInt)]
+        rows: i64,
+    }
+    let Place { sealed, filter, .. } = Place::of(column);
+    let sql = format!(
+        "SELECT substr({sealed}, 4, 16) AS kid, count(*) AS rows FROM {} WHERE {filter} \
+         GROUP BY 1 ORDER BY 1",
+        column.table()
+    );
+    let counted: Vec<Counted> = each!(connection, inner => diesel::sql_query(sql).load(inner))?;
+    Ok(counted
+        .into_iter()
+        .map(|row| {
+            let kid = row.kid.and_then(|kid| KeyId::parse(&kid));
+            (kid, u64::try_from(row.rows).unwrap_or(0))
+        })
+        .collect())
+}
+
+/// Where the values of a column are, in SQL.
+struct Place {
+    from: &'static str,
+    row: &'static str,
+    field: &'static str,
+    owner: &'static str,
+    sealed: &'static str,
+    filter: &'static str,
+}
+
+impl Place {
+    fn of(column: SealedColumn) -> Self {
+        match column {
+            SealedColumn::CredentialSecret => Self {
+                from: "credential_secrets JOIN credentials \
+                       ON credentials.id = credential_secrets.credential_id",
+                row: "credential_secrets.credential_id",
+                field: "credential_secrets.field",
+                owner: "credentials.created_by",
+                sealed: "credential_secrets.sealed",
+                filter: "TRUE",
+            },
+            SealedColumn::TotpActive => Self {
+                sealed: "totp_secrets.active",
+                filter: "totp_secrets.active IS NOT NULL",
+                ..Self::TOTP
+            },
+            SealedColumn::TotpPending => Self {
+                sealed: "totp_secrets.pending",
+                filter: "totp_secrets.pending IS NOT NULL",
+                ..Self::TOTP
+            },
+            // Those of encryption keys are under their own key for ever.
+            SealedColumn::SecretKeyCheck => Self {
+                from: "key_checks",
+                row: "key_checks.kid",
+                field: NONE,
+                owner: NONE,
+                sealed: "key_checks.sealed",
+                filter: "substr(key_checks.sealed, 4, 16) <> key_checks.kid",
+            },
+        }
+    }
+
+    const TOTP: Self = Self {
+        from: "totp_secrets",
+        row: "totp_secrets.user_id",
+        field: NONE,
+        owner: "totp_secrets.user_id",
+        sealed: "",
+        filter: "",
+    };
+}
+
+/// Not a bare literal: PostgreSQL refuses to order by one.
+const NONE: &str = "CAST('' AS TEXT)";
+
+#[derive(QueryableByName)]
+struct Found {
+    #[diesel(sql_type = Text)]
+    row_id: String,
+    #[diesel(sql_type = Text)]
+    field: String,
+    #[diesel(sql_type = Text)]
+    owner: String,
+    #[diesel(sql_type = Text)]
+    sealed: String,
+}
+
+impl Found {
+    fn of(self, column: SealedColumn) -> SealedRow {
+        SealedRow {
+            column,
+            row: self.row_id,
+            field: self.field,
+            owner: self.owner,
+            sealed: EncryptedString::from_stored(self.sealed),
+        }
+    }
+}

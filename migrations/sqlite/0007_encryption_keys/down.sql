@@ -1,0 +1,10 @@
+DROP TRIGGER key_checks_update_key;
+DROP TRIGGER key_checks_insert_key;
+DROP TRIGGER totp_secrets_update_key;
+DROP TRIGGER totp_secrets_insert_key;
+DROP TRIGGER credential_secrets_update_key;
+DROP TRIGGER credential_secrets_insert_key;
+DROP TABLE serving_nodes;
+DROP TABLE encryption_rotation;
+DROP INDEX key_checks_active;
+ALTER TABLE key_checks DROP COLUMN state;

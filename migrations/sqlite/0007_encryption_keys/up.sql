@@ -1,0 +1,59 @@
+ALTER TABLE key_checks ADD COLUMN state TEXT NOT NULL DEFAULT 'decrypt-only'
+    CHECK (state IN ('added', 'active', 'decrypt-only', 'retired'));
+
+-- The check of an encryption key is under that key itself.
+CREATE UNIQUE INDEX key_checks_active ON key_checks (state)
+WHERE state = 'active' AND substr(sealed, 4, 16) = kid;
+
+CREATE TABLE encryption_rotation (
+    id          INTEGER NOT NULL PRIMARY KEY CHECK (id = 1),
+    state       TEXT    NOT NULL CHECK (state IN ('idle', 'running', 'paused', 'done')),
+    total       INTEGER NOT NULL CHECK (total >= 0),
+    started_at  INTEGER,
+    -- Who does the next batch, and until when nobody else does.
+    worker      TEXT    NOT NULL,
+    lease_until INTEGER NOT NULL
+) STRICT;
+
+INSERT INTO encryption_rotation (id, state, total, started_at, worker, lease_until)
+VALUES (1, 'idle', 0, NULL, '', 0);
+
+CREATE TABLE serving_nodes (
+    id         TEXT    NOT NULL PRIMARY KEY CHECK (length(id) BETWEEN 1 AND 255),
+    -- Key ids, separated by spaces.
+    field_keys TEXT    NOT NULL,
+    seen_at    INTEGER NOT NULL
+) STRICT;
+
+-- Nothing is sealed under a key that was retired.
+CREATE TRIGGER credential_secrets_insert_key BEFORE INSERT ON credential_secrets
+WHEN EXISTS (SELECT 1 FROM key_checks WHERE state = 'retired' AND kid = substr(NEW.sealed, 4, 16))
+BEGIN SELECT RAISE(ABORT, 'the encryption key of this value is retired'); END;
+
+CREATE TRIGGER credential_secrets_update_key BEFORE UPDATE OF sealed ON credential_secrets
+WHEN EXISTS (SELECT 1 FROM key_checks WHERE state = 'retired' AND kid = substr(NEW.sealed, 4, 16))
+BEGIN SELECT RAISE(ABORT, 'the encryption key of this value is retired'); END;
+
+CREATE TRIGGER totp_secrets_insert_key BEFORE INSERT ON totp_secrets
+WHEN EXISTS (
+    SELECT 1 FROM key_checks WHERE state = 'retired'
+    AND kid IN (substr(NEW.active, 4, 16), substr(NEW.pending, 4, 16))
+)
+BEGIN SELECT RAISE(ABORT, 'the encryption key of this value is retired'); END;
+
+CREATE TRIGGER totp_secrets_update_key BEFORE UPDATE OF active, pending ON totp_secrets
+WHEN EXISTS (
+    SELECT 1 FROM key_checks WHERE state = 'retired'
+    AND kid IN (substr(NEW.active, 4, 16), substr(NEW.pending, 4, 16))
+)
+BEGIN SELECT RAISE(ABORT, 'the encryption key of this value is retired'); END;
+
+CREATE TRIGGER key_checks_insert_key BEFORE INSERT ON key_checks
+WHEN EXISTS (SELECT 1 FROM key_checks WHERE state = 'retired' AND kid = substr(NEW.sealed, 4, 16))
+    AND substr(NEW.sealed, 4, 16) <> NEW.kid
+BEGIN SELECT RAISE(ABORT, 'the encryption key of this value is retired'); END;
+
+CREATE TRIGGER key_checks_update_key BEFORE UPDATE OF sealed ON key_checks
+WHEN EXISTS (SELECT 1 FROM key_checks WHERE state = 'retired' AND kid = substr(NEW.sealed, 4, 16))
+    AND substr(NEW.sealed, 4, 16) <> NEW.kid
+BEGIN SELECT RAISE(ABORT, 'the encryption key of this value is retired'); END;
