@@ -217,7 +217,8 @@ fn digest(table: &str) -> String {
         "recovery_codes" => "user_id || mac",
         "attempts" => "subject || account || fails || window_count || last_step",
         "login_tickets" => "id || ticket_mac || user_id || tries || row_mac",
-        _ => "kid || sealed",
+        "encryption_rotation" => "id || state || total",
+        _ => "kid || sealed || state",
     };
     format!("SELECT {columns} AS value FROM {table}")
 }
