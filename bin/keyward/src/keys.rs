@@ -1,13 +1,14 @@
 //! The keys of this installation: found, or in development generated once.
 
 mod error;
+mod files;
 mod generated;
 mod kind;
 mod new;
 
 use std::fmt::{self, Write as _};
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use keyward_crypto::{FieldKeyError, KeyRing, KeyRingError, MacRing, SecretKeyError, SecretText};
 use keyward_store_diesel::DatabaseUrl;
@@ -18,6 +19,7 @@ use crate::settings::{Mode, Name, Origin, Settings};
 use self::generated::Kept;
 
 pub(crate) use self::error::KeyError;
+pub(crate) use self::files::{KeyFiles, add_to_file};
 pub(crate) use self::kind::KeyKind;
 pub(crate) use self::new::print_new;
 
@@ -126,29 +128,6 @@ pub(crate) fn existing_fields(
     }
 }
 
-/// The file that holds the encryption keys, if one does.
-pub(crate) fn field_key_file(settings: &Settings) -> Option<PathBuf> {
-    match KeyKind::Field.source(settings) {
-        Some(source) => source.file().map(Path::to_owned),
-        None if settings.mode == Mode::Development => Some(KeyKind::Field.path(settings)),
-        None => None,
-    }
-}
-
-/// Reads the encryption keys from their file anew.
-pub(crate) fn read_field_keys(path: &Path) -> Result<KeyRing, KeyError> {
-    let text = private_path::read_secret(path, Readers::Owner).map_err(|source| {
-        KeyError::GeneratedUnreadable {
-            name: KeyKind::Field.name(),
-            source,
-        }
-    })?;
-    parse_fields(&Found {
-        text,
-        origin: KeyOrigin::File(path.to_owned()),
-    })
-}
-
 /// The key ring for MACs if its setting or file exists. Nothing is generated.
 pub(crate) fn existing_macs(settings: &Settings) -> Result<Option<(MacRing, KeyOrigin)>, KeyError> {
     match find(settings, KeyKind::Secret)? {
@@ -235,7 +214,7 @@ fn generate(
     })
 }
 
-fn read_generated(kind: KeyKind, path: &Path) -> Result<SecretText, KeyError> {
+fn read_generated(kind: KeyKind, path: &std::path::Path) -> Result<SecretText, KeyError> {
     private_path::read_secret(path, Readers::Owner).map_err(|source| {
         KeyError::GeneratedUnreadable {
             name: kind.name(),

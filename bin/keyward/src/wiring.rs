@@ -7,7 +7,9 @@ use keyward_auth::{Environment, Hashing, Housekeeping, LastUsed, Setup};
 use keyward_core::{Clock, Store as _, SystemClock, with_causes};
 use keyward_credentials::CredentialScope;
 use keyward_crypto::Passwords;
-use keyward_encryption::{KeepError, ManageEncryption, Reencrypt, ServingNode, keep};
+use keyward_encryption::{
+    KeepError, ManageEncryption, Reencrypt, ServingNode, keep, learn_audit_keys,
+};
 use keyward_http::{ApiOptions, Companion, CompanionAnswer, CompanionRequest, Services};
 use keyward_mcp::{McpServer, McpServices};
 use keyward_store_diesel::{ConnectError, DieselStore, MigrateError, MigrationReport, Options};
@@ -46,6 +48,7 @@ impl Installation {
             .pending_migrations()
             .map_err(|error| broken(&error))?;
         if pending.is_empty() {
+            installation.learn_audit_keys()?;
             return Ok(installation);
         }
         Err(Failure::configuration(format!(
@@ -100,7 +103,16 @@ impl Installation {
             .map_err(|error| match error {
                 KeepError::Refused(error) => Failure::configuration(error),
                 KeepError::Store(error) => broken(&error),
-            })
+            })?;
+        self.learn_audit_keys()
+    }
+
+    /// What retired secrets have signed of the audit log can be verified from here on.
+    fn learn_audit_keys(&self) -> Result<(), Failure> {
+        let Environment { fields, macs, .. } = &self.environment;
+        self.store
+            .lookup(|tx| learn_audit_keys(tx, fields, macs))
+            .map_err(|error| broken(&error))
     }
 
     /// What services work with.

@@ -3,7 +3,7 @@ use keyward_auth::ApiKeys;
 use keyward_core::{StoreError, Timestamp};
 use keyward_crypto::{EncryptedString, KeyId};
 
-use crate::{KeyRecord, KeyState, NodeRecord, RotationRecord, SealedColumn, SealedRow};
+use crate::{KeyRecord, KeyState, NodeRecord, RotationRecord, SealedColumn, SealedRow, SignedRows};
 
 /// The keys of a storage, the nodes that hold them, and how far re-encryption is, inside a unit of
 /// work.
@@ -21,7 +21,8 @@ pub trait EncryptionKeys {
     /// Keeps a key, unless there is one of its id, and says whether it was kept.
     fn add_encryption_key(&mut self, key: &KeyRecord) -> Result<bool, StoreError>;
 
-    /// Changes the state of a key. At most one encryption key can be active: change that one first.
+    /// Changes the state of a key. At most one encryption key and one secret can be active: change
+    /// that one first.
     fn set_key_state(&mut self, kid: &KeyId, state: KeyState) -> Result<(), StoreError>;
 
     /// How far re-encryption is.
@@ -91,6 +92,6 @@ pub trait SealedValues {
 /// All repositories that this crate's services use together.
 ///
 /// Never implement it: it follows from the others.
-pub trait EncryptionTx: EncryptionKeys + SealedValues + ApiKeys + AuditEvents {}
+pub trait EncryptionTx: EncryptionKeys + SealedValues + SignedRows + ApiKeys + AuditEvents {}
 
-impl<Tx: EncryptionKeys + SealedValues + ApiKeys + AuditEvents> EncryptionTx for Tx {}
+impl<Tx: EncryptionKeys + SealedValues + SignedRows + ApiKeys + AuditEvents> EncryptionTx for Tx {}

@@ -1,17 +1,18 @@
 use keyward_audit::{Action, Actor, AuditEvents as _, Event};
 use keyward_auth::Environment;
 use keyward_core::{Store, StoreError, Timestamp};
-use keyward_crypto::{EncryptedString, KeyId, OpenError};
+use keyward_crypto::{EncryptedString, KeyId, Mac, OpenError};
 
 use crate::manage::subject;
-use crate::model::active_of;
-use crate::status::rows_where;
+use crate::model::{active_of, signing_of};
+use crate::status::left;
 use crate::{
-    EncryptionKeys as _, EncryptionTx, RotationRecord, RotationState, SealedColumn, SealedRow,
-    SealedValues as _,
+    EncryptionKeys as _, EncryptionTx, MacColumn, RotationRecord, RotationState, SealedColumn,
+    SealedRow, SealedValues, SignedRow, SignedRows,
 };
 
-/// Moves sealed values to the active key, a batch at a time, while everything else runs.
+/// Moves sealed values to the active key and signs rows anew by the active secret, a batch at a
+/// time, while everything else runs.
 ///
 /// A value is written only over what was read, so a change that comes between stays. Whatever is
 /// left when the process dies is done by the next one: what is under the active key is done, the
@@ -24,9 +25,43 @@ pub struct Reencrypt<S> {
 /// How far one walk through all columns is. A new one begins at the beginning.
 #[derive(Debug, Default)]
 pub struct Pass {
-    column: usize,
-    after: Option<SealedRow>,
+    stage: usize,
+    after: Option<Place>,
     unreadable: u64,
+}
+
+/// The last row that was looked at.
+#[derive(Clone, Debug)]
+enum Place {
+    Sealed(Box<SealedRow>),
+    Signed(String),
+}
+
+/// Where a pass is: in a column with sealed values first, in one with MACs of rows after that.
+#[derive(Clone, Copy, Debug)]
+enum Stage {
+    Sealed(SealedColumn),
+    Signed(MacColumn),
+}
+
+impl Stage {
+    fn number(number: usize) -> Option<Self> {
+        let sealed = SealedColumn::ALL.into_iter().map(Self::Sealed);
+        let signed = MacColumn::ROWS.into_iter().map(Self::Signed);
+        sealed.chain(signed).nth(number)
+    }
+}
+
+/// What there is to do of one column.
+enum Batch {
+    Sealed(KeyId, Vec<SealedRow>),
+    Signed(Vec<SignedRow>),
+}
+
+/// What is to be written of it.
+enum Done {
+    Sealed(Vec<(SealedRow, EncryptedString)>),
+    Signed(Vec<(SignedRow, Mac)>),
 }
 
 /// What became of one batch.
@@ -57,31 +92,29 @@ impl<S: Store<Tx: EncryptionTx>> Reencrypt<S> {
 
     /// Does one batch. Call it until it says that there is nothing to do.
     pub fn step(&self, pass: &mut Pass) -> Result<Step, StoreError> {
-        let Some(column) = SealedColumn::ALL.get(pass.column).copied() else {
+        let Some(stage) = Stage::number(pass.stage) else {
             return self.finish(pass);
         };
-        let Some((active, rows)) = self.next(column, pass)? else {
+        let Some(batch) = self.next(stage, pass)? else {
             return Ok(Step::NotRunning);
         };
-        let Some(last) = rows.last().cloned() else {
-            pass.column += 1;
+        let (read, last) = (batch.len(), batch.last());
+        let Some(last) = last else {
+            pass.stage += 1;
             pass.after = None;
             return Ok(Step::Moved(0));
         };
         let now = self.environment.clock.now();
-        let read = rows.len();
-        let sealed = self.seal(rows, &active, now);
-        let unreadable = read.saturating_sub(sealed.len());
-        let done = self.environment.store.write(|tx| {
+        let done = self.make(batch, now);
+        let unreadable = read.saturating_sub(done.len());
+        let is_written = self.environment.store.write(|tx| {
             let is_mine = tx.claim_rotation(&self.worker, now, now.plus(LEASE_SECONDS))?;
             if is_mine {
-                for (row, new) in &sealed {
-                    tx.reseal(row, new)?;
-                }
+                done.write(tx)?;
             }
             Ok::<_, StoreError>(is_mine)
         })?;
-        if !done {
+        if !is_written {
             return Ok(Step::Elsewhere);
         }
         pass.after = Some(last);
@@ -92,22 +125,64 @@ impl<S: Store<Tx: EncryptionTx>> Reencrypt<S> {
     }
 
     /// `None` where nothing is to be done now.
-    fn next(
-        &self,
-        column: SealedColumn,
-        pass: &Pass,
-    ) -> Result<Option<(KeyId, Vec<SealedRow>)>, StoreError> {
+    fn next(&self, stage: Stage, pass: &Pass) -> Result<Option<Batch>, StoreError> {
         self.environment.store.read(|tx| {
-            let active = active_of(&tx.encryption_keys()?);
-            let is_running = tx.rotation()?.state == RotationState::Running;
-            match active.filter(|_| is_running) {
-                None => Ok(None),
-                Some(active) => {
-                    let rows = tx.sealed_not_under(column, &active, pass.after.as_ref(), BATCH)?;
-                    Ok(Some((active, rows)))
-                }
+            if tx.rotation()?.state != RotationState::Running {
+                return Ok(None);
             }
+            let keys = tx.encryption_keys()?;
+            Ok(match (stage, &pass.after) {
+                (Stage::Sealed(column), after) => {
+                    let Some(active) = active_of(&keys) else {
+                        return Ok(None);
+                    };
+                    let after = match after {
+                        Some(Place::Sealed(row)) => Some(&**row),
+                        _ => None,
+                    };
+                    let rows = tx.sealed_not_under(column, &active, after, BATCH)?;
+                    Some(Batch::Sealed(active, rows))
+                }
+                (Stage::Signed(column), after) => {
+                    let after = match after {
+                        Some(Place::Signed(id)) => Some(&**id),
+                        _ => None,
+                    };
+                    // A node that has not noticed yet which secret is active signs nothing anew.
+                    let signing = signing_of(&keys);
+                    let signing = signing.filter(|kid| self.environment.macs.active() == *kid);
+                    let Some(signing) = signing else {
+                        return Ok(None);
+                    };
+                    Some(Batch::Signed(
+                        tx.signed_not_under(column, &signing, after, BATCH)?,
+                    ))
+                }
+            })
         })
+    }
+
+    fn make(&self, batch: Batch, now: Timestamp) -> Done {
+        match batch {
+            Batch::Sealed(active, rows) => Done::Sealed(self.seal(rows, &active, now)),
+            Batch::Signed(rows) => Done::Signed(self.sign(rows)),
+        }
+    }
+
+    fn sign(&self, rows: Vec<SignedRow>) -> Vec<(SignedRow, Mac)> {
+        rows.into_iter()
+            .filter_map(|row| {
+                let new = row.signed_anew(&self.environment.macs);
+                if new.is_none() {
+                    tracing::error!(
+                        table = row.column().table(),
+                        row = row.id(),
+                        "a stored row is not genuine, and is not signed anew"
+                    );
+                }
+                Some((row, new?))
+            })
+            .collect()
     }
 
     fn seal(
@@ -163,8 +238,9 @@ impl<S: Store<Tx: EncryptionTx>> Reencrypt<S> {
             if !tx.claim_rotation(&self.worker, now, now.plus(LEASE_SECONDS))? {
                 return Ok(Step::Elsewhere);
             }
-            let active = active_of(&tx.encryption_keys()?);
-            if rows_where(tx, |under| under != active)? > unreadable {
+            let keys = tx.encryption_keys()?;
+            let active = active_of(&keys);
+            if left(tx, &keys, now)? > unreadable {
                 return Ok(Step::Moved(0));
             }
             let rotation = tx.rotation()?;
@@ -178,6 +254,47 @@ impl<S: Store<Tx: EncryptionTx>> Reencrypt<S> {
             audit.record(tx, &event)?;
             Ok(Step::Done { unreadable })
         })
+    }
+}
+
+impl Batch {
+    fn len(&self) -> usize {
+        match self {
+            Self::Sealed(_, rows) => rows.len(),
+            Self::Signed(rows) => rows.len(),
+        }
+    }
+
+    fn last(&self) -> Option<Place> {
+        match self {
+            Self::Sealed(_, rows) => rows.last().cloned().map(Box::new).map(Place::Sealed),
+            Self::Signed(rows) => rows.last().map(|row| Place::Signed(row.id())),
+        }
+    }
+}
+
+impl Done {
+    fn len(&self) -> usize {
+        match self {
+            Self::Sealed(rows) => rows.len(),
+            Self::Signed(rows) => rows.len(),
+        }
+    }
+
+    fn write<Tx: SealedValues + SignedRows>(&self, tx: &mut Tx) -> Result<(), StoreError> {
+        match self {
+            Self::Sealed(rows) => {
+                for (row, new) in rows {
+                    tx.reseal(row, new)?;
+                }
+            }
+            Self::Signed(rows) => {
+                for (row, new) in rows {
+                    tx.sign_anew(row, new)?;
+                }
+            }
+        }
+        Ok(())
     }
 }
 

@@ -62,6 +62,7 @@ mod postgres;
 mod proofs;
 mod schema;
 mod sealed;
+mod signed;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod store;

@@ -99,6 +99,7 @@ diesel::table! {
         sealed -> Text,
         created_at -> BigInt,
         state -> Text,
+        audit_key -> Nullable<Text>,
     }
 }
 
@@ -116,7 +117,8 @@ diesel::table! {
 diesel::table! {
     serving_nodes (id) {
         id -> Text,
-        field_keys -> Text,
+        held_keys -> Text,
+        signs_with -> Text,
         seen_at -> BigInt,
     }
 }

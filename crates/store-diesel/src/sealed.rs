@@ -175,6 +175,14 @@ impl Place {
                 sealed: "key_checks.sealed",
                 filter: "substr(key_checks.sealed, 4, 16) <> key_checks.kid",
             },
+            SealedColumn::AuditKey => Self {
+                from: "key_checks",
+                row: "key_checks.kid",
+                field: NONE,
+                owner: NONE,
+                sealed: "key_checks.audit_key",
+                filter: "key_checks.audit_key IS NOT NULL",
+            },
         }
     }
 

@@ -1,4 +1,3 @@
-use std::path::PathBuf;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -11,28 +10,28 @@ use keyward_encryption::{
 use keyward_store_diesel::DieselStore;
 
 use crate::exit::Failure;
-use crate::keys;
+use crate::keys::KeyFiles;
 use crate::wiring::{Installation, broken};
 
-/// Keeps this node in step with the others: tells them which encryption keys it holds, reads the
-/// key file anew when it has changed, seals under the key that is active, and re-encrypts when that
-/// was started.
+/// Keeps this node in step with the others: tells them which keys it holds, reads the key files
+/// anew when they have changed, seals and signs with the keys that are active, and re-encrypts when
+/// that was started.
 pub(super) struct KeyKeeper {
     stop: Sender<()>,
     thread: JoinHandle<()>,
 }
 
 impl KeyKeeper {
-    /// Joins the nodes that serve. `file` holds the encryption keys, where a file does.
+    /// Joins the nodes that serve.
     pub(super) fn start(
         installation: &Installation,
         name: &str,
-        file: Option<PathBuf>,
+        files: KeyFiles,
     ) -> Result<Self, Failure> {
         let node = installation.node(name);
         node.join().map_err(|error| match error {
             KeepError::Refused(error) => Failure::configuration(error),
-            error => broken(&error),
+            KeepError::Store(error) => broken(&error),
         })?;
         let (stop, stopped) = channel();
         let worker = installation.reencrypt(node.id());
@@ -40,7 +39,7 @@ impl KeyKeeper {
             environment: installation.environment(),
             worker,
             node,
-            file,
+            files,
             pass: Pass::default(),
         };
         let thread = std::thread::spawn(move || {
@@ -67,7 +66,7 @@ struct Work {
     environment: Environment<DieselStore>,
     node: ServingNode<DieselStore>,
     worker: Reencrypt<DieselStore>,
-    file: Option<PathBuf>,
+    files: KeyFiles,
     pass: Pass,
 }
 
@@ -88,37 +87,40 @@ impl Work {
         }
     }
 
-    /// Reads the key file, and says whether it holds other keys than before.
+    /// Reads the key files, and says whether they hold other keys than before.
     fn learn(&self) -> bool {
-        let Some(file) = &self.file else { return false };
-        let fields = &self.environment.fields;
-        let read = match keys::read_field_keys(file) {
+        let Environment {
+            store,
+            fields,
+            macs,
+            clock,
+            ..
+        } = &self.environment;
+        let read = match self.files.read(fields, macs) {
             Ok(read) => read,
             Err(error) => {
-                tracing::warn!(%error, "the key file cannot be read; going on with the keys of before");
+                tracing::warn!(%error, "a key file cannot be read; going on with the keys of before");
                 return false;
             }
         };
-        if read.ids().eq(fields.ids()) {
+        if read.fields.ids().eq(fields.ids()) && read.macs.ids().eq(macs.ids()) {
             return false;
         }
-        let Environment {
-            store, macs, clock, ..
-        } = &self.environment;
         let kept = store.write(|tx| {
-            verify(&tx.lock_encryption_keys()?, &read, macs)?;
-            fields.learn(&read);
+            verify(&tx.lock_encryption_keys()?, &read.fields, &read.macs)?;
+            fields.learn(&read.fields);
+            macs.learn(&read.macs);
             keep(tx, fields, macs, clock.now())
         });
         match kept {
             Ok(()) => {
-                tracing::info!(keys = ?fields, "read the encryption keys anew");
+                tracing::info!(keys = ?fields, secrets = ?macs, "read the keys anew");
                 true
             }
             Err(error) => {
                 tracing::error!(
                     error = %with_causes(&error),
-                    "the key file has changed and is of no use; going on with the keys of before"
+                    "a key file has changed and is of no use; going on with the keys of before"
                 );
                 false
             }
