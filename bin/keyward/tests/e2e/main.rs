@@ -24,6 +24,7 @@ mod pressure;
 mod production;
 mod proxies;
 mod revocation;
+mod secret_rotation;
 mod shown_once;
 mod slow;
 mod stop;
