@@ -65,6 +65,19 @@ impl KeyRing {
         })
     }
 
+    /// Opens what another ring opens, too, from now on. Seals under the same key as before.
+    pub fn learn_too(&self, other: &Self) {
+        let learnt = other.keys();
+        self.change(|keys| {
+            let is_new = |key: &&Arc<RingKey>| keys.all.iter().all(|known| known.id != key.id);
+            let all = keys.all.iter().chain(learnt.all.iter().filter(is_new));
+            Some(Keys {
+                all: NewestFirst::new(all.map(Arc::clone))?,
+                active: Arc::clone(&keys.active),
+            })
+        });
+    }
+
     /// Has the keys of another ring from now on, in place of its own. The active key stays active
     /// where it is among them.
     ///
@@ -338,6 +351,21 @@ mod tests {
         assert_eq!(sealed.key_id(), Some(*old.id()));
         assert!(!both.activate(FieldKey::generate().id()));
         assert_eq!(both.active(), *old.id());
+    }
+
+    #[test]
+    fn a_ring_that_learns_more_keys_keeps_its_own() {
+        let (old, new) = (FieldKey::generate(), FieldKey::generate());
+        let running = ring([&old]);
+        let sealed = ring([&new]).seal(MARKER, &place(), NOW);
+
+        for _ in 0..2 {
+            running.learn_too(&ring([&new, &old]));
+
+            assert_eq!(running.ids().collect::<Vec<_>>(), [*old.id(), *new.id()]);
+            assert_eq!(running.active(), *old.id());
+            assert_eq!(running.open(&sealed, &place()).unwrap().expose(), MARKER);
+        }
     }
 
     #[test]

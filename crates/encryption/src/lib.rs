@@ -15,6 +15,7 @@ mod administrator;
 mod check;
 mod column;
 mod error;
+mod learn;
 mod manage;
 mod model;
 mod node;

@@ -63,6 +63,10 @@ impl<S: Store<Tx: EncryptionTx>> ManageEncryption<S> {
                 tx.set_key_state(&before, KeyState::DecryptOnly)?;
             }
             tx.set_key_state(&kid, KeyState::Active)?;
+            if tx.rotation()?.state == RotationState::Done {
+                // It was done for the key before.
+                tx.set_rotation(&RotationRecord::IDLE)?;
+            }
             self.record(tx, actor, KEY_ACTIVATE, &kid.to_string())
         })?;
         // It is held: that was required above.
@@ -109,6 +113,8 @@ impl<S: Store<Tx: EncryptionTx>> ManageEncryption<S> {
     /// [`EncryptionError::NoneActive`] on a storage that was never served.
     pub fn start(&self, by: &impl EncryptionAdministrator) -> Result<Status, EncryptionError> {
         let now = self.0.clock.now();
+        // Counting reads all rows, so it is done while nobody waits for it.
+        let total = self.status()?.outside_active();
         self.0.store.write(|tx| {
             let actor = by.authorise(tx, &self.0.macs, now)?;
             let active = active_of(&tx.lock_encryption_keys()?);
@@ -116,12 +122,12 @@ impl<S: Store<Tx: EncryptionTx>> ManageEncryption<S> {
             self.require_held(active)?;
             let before = tx.rotation()?;
             if before.state != RotationState::Running {
-                let total = rows_where(tx, |under| under != Some(active))?;
                 tx.set_rotation(&continued(before, total, now))?;
                 self.record(tx, actor, ROTATION_START, active.as_str())?;
             }
-            Ok(Status::read(tx, &self.0.fields)?)
-        })
+            Ok::<_, EncryptionError>(())
+        })?;
+        Ok(self.status()?)
     }
 
     /// Stops moving values after the present batch. All of them open, wherever they are.
@@ -137,7 +143,7 @@ impl<S: Store<Tx: EncryptionTx>> ManageEncryption<S> {
             let rotation = tx.rotation()?;
             match rotation.state {
                 RotationState::Running => {}
-                RotationState::Paused => return Ok(Status::read(tx, &self.0.fields)?),
+                RotationState::Paused => return Ok(()),
                 RotationState::Idle | RotationState::Done => {
                     return Err(EncryptionError::NotRunning);
                 }
@@ -147,9 +153,9 @@ impl<S: Store<Tx: EncryptionTx>> ManageEncryption<S> {
                 ..rotation
             })?;
             let active = active_of(&keys).map_or_else(String::new, |kid| kid.to_string());
-            self.record(tx, actor, ROTATION_PAUSE, &active)?;
-            Ok(Status::read(tx, &self.0.fields)?)
-        })
+            self.record(tx, actor, ROTATION_PAUSE, &active)
+        })?;
+        Ok(self.status()?)
     }
 
     fn require_held(&self, kid: KeyId) -> Result<(), EncryptionError> {

@@ -43,7 +43,7 @@ states! {
 states! {
     /// How far re-encryption is.
     RotationState {
-        /// Never started.
+        /// Not started since the active key became active.
         Idle = "idle",
         /// Nodes work on it.
         Running = "running",

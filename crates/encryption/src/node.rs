@@ -1,6 +1,6 @@
 use keyward_auth::Environment;
 use keyward_core::{Id, Store, StoreError};
-use keyward_crypto::KeyId;
+use keyward_crypto::{KeyId, KeyRing};
 
 use crate::model::active_of;
 use crate::{EncryptionKeys, KeepError, NodeRecord, RotationState, verify};
@@ -8,7 +8,7 @@ use crate::{EncryptionKeys, KeepError, NodeRecord, RotationState, verify};
 /// This process among those that serve one storage: says which keys it holds, and follows which
 /// one is active.
 pub struct ServingNode<S> {
-    environment: Environment<S>,
+    pub(crate) environment: Environment<S>,
     id: String,
 }
 
@@ -41,20 +41,23 @@ impl<S: Store<Tx: EncryptionKeys>> ServingNode<S> {
             store,
             fields,
             macs,
-            clock,
             ..
         } = &self.environment;
         store.write(|tx| {
             // An activation that runs at the same moment sees this node, or this node sees it.
             let keys = tx.lock_encryption_keys()?;
             verify(&keys, fields, macs)?;
-            tx.note_node(&NodeRecord {
-                id: self.id.clone(),
-                keys: fields.ids().collect(),
-                seen_at: clock.now(),
-            })?;
+            tx.note_node(&self.record(fields))?;
             Ok(())
         })
+    }
+
+    pub(crate) fn record(&self, held: &KeyRing) -> NodeRecord {
+        NodeRecord {
+            id: self.id.clone(),
+            keys: held.ids().collect(),
+            seen_at: self.environment.clock.now(),
+        }
     }
 
     /// Seals under the key that is active by now, and says whether there are values to re-encrypt.

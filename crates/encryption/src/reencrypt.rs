@@ -7,8 +7,8 @@ use crate::manage::subject;
 use crate::model::active_of;
 use crate::status::rows_where;
 use crate::{
-    EncryptionKeys as _, EncryptionTx, RotationRecord, RotationState, SealedColumn, SealedRow,
-    SealedValues as _,
+    EncryptionKeys as _, EncryptionTx, KeyRecord, RotationRecord, RotationState, SealedColumn,
+    SealedRow, SealedValues as _,
 };
 
 /// Moves sealed values to the active key, a batch at a time, while everything else runs.
@@ -35,7 +35,7 @@ pub struct Pass {
 pub enum Step {
     /// So many values were looked at, and are under the active key now or cannot be opened.
     Moved(usize),
-    /// Another node works on it.
+    /// Another node works on it, or has to: this one lacks a key.
     Elsewhere,
     /// It was not started, or somebody has paused it.
     NotRunning,
@@ -60,8 +60,9 @@ impl<S: Store<Tx: EncryptionTx>> Reencrypt<S> {
         let Some(column) = SealedColumn::ALL.get(pass.column).copied() else {
             return self.finish(pass);
         };
-        let Some((active, rows)) = self.next(column, pass)? else {
-            return Ok(Step::NotRunning);
+        let (active, rows) = match self.next(column, pass)? {
+            Ok(next) => next,
+            Err(step) => return Ok(step),
         };
         let Some(last) = rows.last().cloned() else {
             pass.column += 1;
@@ -73,6 +74,10 @@ impl<S: Store<Tx: EncryptionTx>> Reencrypt<S> {
         let sealed = self.seal(rows, &active, now);
         let unreadable = read.saturating_sub(sealed.len());
         let done = self.environment.store.write(|tx| {
+            if column == SealedColumn::SecretKeyCheck {
+                // Before the rotation, as everybody who locks both does.
+                tx.lock_encryption_keys()?;
+            }
             let is_mine = tx.claim_rotation(&self.worker, now, now.plus(LEASE_SECONDS))?;
             if is_mine {
                 for (row, new) in &sealed {
@@ -91,23 +96,33 @@ impl<S: Store<Tx: EncryptionTx>> Reencrypt<S> {
         Ok(Step::Moved(read))
     }
 
-    /// `None` where nothing is to be done now.
+    /// The active key and values to move to it, or why nothing is to be done here.
     fn next(
         &self,
         column: SealedColumn,
         pass: &Pass,
-    ) -> Result<Option<(KeyId, Vec<SealedRow>)>, StoreError> {
+    ) -> Result<Result<(KeyId, Vec<SealedRow>), Step>, StoreError> {
         self.environment.store.read(|tx| {
-            let active = active_of(&tx.encryption_keys()?);
+            let keys = tx.encryption_keys()?;
+            let active = active_of(&keys);
             let is_running = tx.rotation()?.state == RotationState::Running;
-            match active.filter(|_| is_running) {
-                None => Ok(None),
-                Some(active) => {
-                    let rows = tx.sealed_not_under(column, &active, pass.after.as_ref(), BATCH)?;
-                    Ok(Some((active, rows)))
-                }
+            let Some(active) = active.filter(|_| is_running) else {
+                return Ok(Err(Step::NotRunning));
+            };
+            if !self.can_open_all(&keys) {
+                return Ok(Err(Step::Elsewhere));
             }
+            let rows = tx.sealed_not_under(column, &active, pass.after.as_ref(), BATCH)?;
+            Ok(Ok((active, rows)))
         })
+    }
+
+    /// A node that lacks a key would take for unreadable what others can read.
+    fn can_open_all(&self, keys: &[KeyRecord]) -> bool {
+        let held: Vec<_> = self.environment.fields.ids().collect();
+        keys.iter()
+            .filter(|key| key.is_field_key() && key.is_needed())
+            .all(|key| held.contains(&key.kid))
     }
 
     fn seal(
@@ -158,14 +173,22 @@ impl<S: Store<Tx: EncryptionTx>> Reencrypt<S> {
         let now = clock.now();
         let unreadable = pass.unreadable;
         *pass = Pass::default();
+        // Counting reads all rows, so it is done while nobody waits for it.
+        let (counted_for, left) = store.read(|tx| {
+            let active = active_of(&tx.encryption_keys()?);
+            Ok::<_, StoreError>((active, rows_where(tx, |under| under != active)?))
+        })?;
+        if left > unreadable {
+            return Ok(Step::Moved(0));
+        }
         store.write(|tx| {
             tx.lock_audit_head()?;
+            let active = active_of(&tx.lock_encryption_keys()?);
+            if active != counted_for {
+                return Ok(Step::Moved(0));
+            }
             if !tx.claim_rotation(&self.worker, now, now.plus(LEASE_SECONDS))? {
                 return Ok(Step::Elsewhere);
-            }
-            let active = active_of(&tx.encryption_keys()?);
-            if rows_where(tx, |under| under != active)? > unreadable {
-                return Ok(Step::Moved(0));
             }
             let rotation = tx.rotation()?;
             tx.set_rotation(&RotationRecord {

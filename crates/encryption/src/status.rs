@@ -69,11 +69,7 @@ impl Status {
             .map(|column| ColumnStatus::read(column, tx, fields))
             .collect::<Result<Vec<_>, _>>()?;
         let active = active_of(&stored);
-        let counts = || columns.iter().flat_map(|column| &column.keyed);
-        let left: u64 = counts()
-            .filter(|keyed| keyed.kid != active)
-            .map(|keyed| keyed.rows)
-            .sum();
+        let left = rows_outside(active, &columns);
         let total = match rotation.state {
             RotationState::Idle => left,
             _ => rotation.total.max(left),
@@ -93,6 +89,18 @@ impl Status {
     pub fn left(&self) -> u64 {
         self.total.saturating_sub(self.done)
     }
+
+    pub(crate) fn outside_active(&self) -> u64 {
+        rows_outside(self.active, &self.columns)
+    }
+}
+
+fn rows_outside(active: Option<KeyId>, columns: &[ColumnStatus]) -> u64 {
+    let keyed = columns.iter().flat_map(|column| &column.keyed);
+    keyed
+        .filter(|keyed| keyed.kid != active)
+        .map(|keyed| keyed.rows)
+        .sum()
 }
 
 impl ColumnStatus {

@@ -1,6 +1,7 @@
 //! Stores with one fault each: a check that does not fail on them would prove nothing.
 
 mod agents;
+mod encryption;
 mod people;
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -67,6 +68,8 @@ enum Fault {
     People(people::Fault),
     /// Something is wrong with agents or their proofs.
     Agents(agents::Fault),
+    /// Something is wrong with encryption keys or sealed values.
+    Encryption(encryption::Fault),
 }
 
 struct BrokenStore {
@@ -419,7 +422,9 @@ impl Credentials for BrokenTx {
     }
 
     fn put_secret(&mut self, id: CredentialId, field: &SecretField) -> Result<(), StoreError> {
-        self.inner.put_secret(id, field)
+        self.past_retired(encryption::Fault::TakesRetiredSecrets, |tx| {
+            tx.put_secret(id, field)
+        })
     }
 
     fn drop_secret(&mut self, id: CredentialId, path: &FieldPath) -> Result<(), StoreError> {

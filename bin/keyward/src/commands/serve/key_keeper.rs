@@ -4,10 +4,8 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use keyward_auth::Environment;
-use keyward_core::{Store as _, with_causes};
-use keyward_encryption::{
-    EncryptionKeys as _, KeepError, Pass, Reencrypt, RotationState, ServingNode, Step, keep, verify,
-};
+use keyward_core::with_causes;
+use keyward_encryption::{KeepError, Pass, Reencrypt, RotationState, ServingNode, Step};
 use keyward_store_diesel::DieselStore;
 
 use crate::exit::Failure;
@@ -41,6 +39,7 @@ impl KeyKeeper {
             worker,
             node,
             file,
+            complaint: None,
             pass: Pass::default(),
         };
         let thread = std::thread::spawn(move || {
@@ -68,15 +67,15 @@ struct Work {
     node: ServingNode<DieselStore>,
     worker: Reencrypt<DieselStore>,
     file: Option<PathBuf>,
+    /// What was wrong with the file when it was read last.
+    complaint: Option<String>,
     pass: Pass,
 }
 
 impl Work {
     fn round(&mut self, says_so: bool) {
-        let has_learnt = self.learn();
-        if (says_so || has_learnt)
-            && let Err(error) = self.node.join()
-        {
+        self.learn();
+        if says_so && let Err(error) = self.node.join() {
             tracing::warn!(error = %with_causes(&error), "cannot say which keys this node holds");
         }
         match self.node.follow() {
@@ -88,40 +87,28 @@ impl Work {
         }
     }
 
-    /// Reads the key file, and says whether it holds other keys than before.
-    fn learn(&self) -> bool {
-        let Some(file) = &self.file else { return false };
-        let fields = &self.environment.fields;
-        let read = match keys::read_field_keys(file) {
-            Ok(read) => read,
-            Err(error) => {
-                tracing::warn!(%error, "the key file cannot be read; going on with the keys of before");
-                return false;
+    /// Reads the key file, and tells the others when it holds other keys than before.
+    fn learn(&mut self) {
+        let Some(file) = &self.file else { return };
+        let learnt = keys::read_field_keys(file)
+            .map_err(|error| with_causes(&error))
+            .and_then(|read| self.node.learn(&read).map_err(|error| with_causes(&error)));
+        match learnt {
+            Ok(is_new) => {
+                if is_new {
+                    tracing::info!(keys = ?self.environment.fields, "read the encryption keys anew");
+                }
+                self.complaint = None;
             }
-        };
-        if read.ids().eq(fields.ids()) {
-            return false;
-        }
-        let Environment {
-            store, macs, clock, ..
-        } = &self.environment;
-        let kept = store.write(|tx| {
-            verify(&tx.lock_encryption_keys()?, &read, macs)?;
-            fields.learn(&read);
-            keep(tx, fields, macs, clock.now())
-        });
-        match kept {
-            Ok(()) => {
-                tracing::info!(keys = ?fields, "read the encryption keys anew");
-                true
-            }
-            Err(error) => {
+            // Once, not every second.
+            Err(error) if self.complaint.as_ref() != Some(&error) => {
                 tracing::error!(
-                    error = %with_causes(&error),
-                    "the key file has changed and is of no use; going on with the keys of before"
+                    %error,
+                    "the key file cannot be used as it is; going on with the keys of before"
                 );
-                false
+                self.complaint = Some(error);
             }
+            Err(_) => {}
         }
     }
 
