@@ -291,10 +291,10 @@ pub(crate) fn nodes_are_noted_and_forgotten<S: Store<Tx: EncryptionKeys>>(store:
         "forget_nodes: forgets that node, and those that were not seen since then"
     );
     write(store, |tx| tx.forget_nodes("nobody", NOW.plus(6)));
-    assert_eq!(
-        since(0),
-        [later.clone()],
-        "forget_nodes: a node that is old"
+    let left = since(0);
+    assert!(
+        left.len() == 1 && left.contains(&later),
+        "forget_nodes: a node that is old: {left:?}"
     );
     write(store, |tx| tx.forget_nodes(&later.id, NOW));
 }

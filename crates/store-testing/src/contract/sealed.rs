@@ -201,16 +201,16 @@ pub(crate) fn who_retires_and_who_seals_do_not_both_succeed<S: Store<Tx: SealedT
         for round in 0..6 {
             let key = added(store, KeyState::DecryptOnly);
             let owner = added_user(store);
-            let done = race(2, |racer| match (racer + round) % 2 {
-                0 => write(store, |tx| retire_if_unused(tx, column, &key)),
-                _ => {
-                    let sealed = under(key.kid.as_str());
-                    match store.write(|tx| put_into(tx, column, owner, &sealed)) {
-                        Err(StoreError::Unavailable(_)) => false,
-                        outcome => {
-                            outcome.unwrap_or_else(|error| panic!("{error:?}"));
-                            true
-                        }
+            let done = race(2, |racer| {
+                if (racer + round) % 2 == 0 {
+                    return write(store, |tx| retire_if_unused(tx, column, &key));
+                }
+                let sealed = under(key.kid.as_str());
+                match store.write(|tx| put_into(tx, column, owner, &sealed)) {
+                    Err(StoreError::Unavailable(_)) => false,
+                    outcome => {
+                        outcome.unwrap_or_else(|error| panic!("{error:?}"));
+                        true
                     }
                 }
             });
