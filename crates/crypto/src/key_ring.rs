@@ -62,6 +62,11 @@ impl KeyRing {
         self.0.activate(kid)
     }
 
+    /// Opens what another ring opens, too, from now on. Seals under the same key as before.
+    pub fn learn_too(&self, other: &Self) {
+        self.0.learn_too(&other.0);
+    }
+
     /// Has the keys of another ring from now on, in place of its own. The active key stays active
     /// where it is among them.
     ///
@@ -314,6 +319,21 @@ mod tests {
         assert_eq!(sealed.key_id(), Some(*old.id()));
         assert!(!both.activate(FieldKey::generate().id()));
         assert_eq!(both.active(), *old.id());
+    }
+
+    #[test]
+    fn a_ring_that_learns_more_keys_keeps_its_own() {
+        let (old, new) = (FieldKey::generate(), FieldKey::generate());
+        let running = ring([&old]);
+        let sealed = ring([&new]).seal(MARKER, &place(), NOW);
+
+        for _ in 0..2 {
+            running.learn_too(&ring([&new, &old]));
+
+            assert_eq!(running.ids().collect::<Vec<_>>(), [*old.id(), *new.id()]);
+            assert_eq!(running.active(), *old.id());
+            assert_eq!(running.open(&sealed, &place()).unwrap().expose(), MARKER);
+        }
     }
 
     #[test]

@@ -42,6 +42,19 @@ impl<Key: Identified> LiveRing<Key> {
         })
     }
 
+    /// Has the keys of another ring beside its own. The one in use stays in use.
+    pub(crate) fn learn_too(&self, other: &Self) {
+        let learnt = other.keys();
+        self.change(|keys| {
+            let is_new = |key: &&Arc<Key>| keys.find(key.id()).is_none();
+            let all = keys.all.iter().chain(learnt.all.iter().filter(is_new));
+            Some(Keys {
+                all: NewestFirst::new(all.map(Arc::clone))?,
+                active: Arc::clone(&keys.active),
+            })
+        });
+    }
+
     /// Has the keys of another ring in place of its own. The one in use stays in use where it is
     /// among them.
     pub(crate) fn learn(&self, other: &Self) {

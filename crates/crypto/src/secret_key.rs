@@ -85,6 +85,11 @@ impl MacRing {
         self.ring.activate(kid)
     }
 
+    /// Verifies what another ring verifies, too, from now on. Signs with the same key as before.
+    pub fn learn_too(&self, other: &Self) {
+        self.ring.learn_too(&other.ring);
+    }
+
     /// Has the keys of another ring from now on, in place of its own. The active key stays active
     /// where it is among them, and so do [audit keys](Self::add_audit_key).
     pub fn learn(&self, other: &Self) {
@@ -376,6 +381,9 @@ mod tests {
         assert!(!clone.verify(MacPurpose::UserRow, &[b"x"], &mac));
 
         let both = MacRing::parse(&format!("{},{}", new.expose(), old.expose())).unwrap();
+        running.learn_too(&newer);
+        assert!(running.holds(&older) && running.holds(&newer.active()));
+        assert_eq!(running.active(), older);
         running.learn(&both);
 
         assert!(clone.verify(MacPurpose::UserRow, &[b"x"], &mac));

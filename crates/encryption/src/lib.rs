@@ -20,6 +20,7 @@ mod audit_keys;
 mod check;
 mod column;
 mod error;
+mod learn;
 mod manage;
 mod model;
 mod node;

@@ -5,7 +5,6 @@ use keyward_crypto::{ApiKeyId, KeyId};
 
 use crate::model::{active_of, signing_of};
 use crate::node::{NODE_SECONDS, lacking};
-use crate::status::left;
 use crate::{
     EncryptionAdministrator, EncryptionError, EncryptionKeys as _, EncryptionTx, KeyRecord,
     KeyState, RotationRecord, RotationState, Status,
@@ -71,6 +70,10 @@ impl<S: Store<Tx: EncryptionTx>> ManageEncryption<S> {
                 tx.set_key_state(&before, KeyState::DecryptOnly)?;
             }
             tx.set_key_state(&kid, KeyState::Active)?;
+            if tx.rotation()?.state == RotationState::Done {
+                // It was done for the key before.
+                tx.set_rotation(&RotationRecord::IDLE)?;
+            }
             self.record(tx, actor, KEY_ACTIVATE, &kid.to_string())?;
             Ok::<_, EncryptionError>(key.is_field_key())
         })?;
@@ -90,6 +93,8 @@ impl<S: Store<Tx: EncryptionTx>> ManageEncryption<S> {
     /// [`EncryptionError::NoneActive`] on a storage that was never served.
     pub fn start(&self, by: &impl EncryptionAdministrator) -> Result<Status, EncryptionError> {
         let now = self.0.clock.now();
+        // Counting reads all rows, so it is done while nobody waits for it.
+        let total = self.status()?.outside_active();
         self.0.store.write(|tx| {
             let actor = by.authorise(tx, &self.0.macs, now)?;
             let keys = tx.lock_encryption_keys()?;
@@ -99,12 +104,12 @@ impl<S: Store<Tx: EncryptionTx>> ManageEncryption<S> {
             }
             let before = tx.rotation()?;
             if before.state != RotationState::Running {
-                let total = left(tx, &keys, now)?;
                 tx.set_rotation(&continued(before, total, now))?;
                 self.record(tx, actor, ROTATION_START, active.as_str())?;
             }
-            Ok(Status::read(tx, &self.0, now)?)
-        })
+            Ok::<_, EncryptionError>(())
+        })?;
+        Ok(self.status()?)
     }
 
     /// Stops moving values after the present batch. All of them open, wherever they are.
@@ -120,7 +125,7 @@ impl<S: Store<Tx: EncryptionTx>> ManageEncryption<S> {
             let rotation = tx.rotation()?;
             match rotation.state {
                 RotationState::Running => {}
-                RotationState::Paused => return Ok(Status::read(tx, &self.0, now)?),
+                RotationState::Paused => return Ok(()),
                 RotationState::Idle | RotationState::Done => {
                     return Err(EncryptionError::NotRunning);
                 }
@@ -130,9 +135,9 @@ impl<S: Store<Tx: EncryptionTx>> ManageEncryption<S> {
                 ..rotation
             })?;
             let active = active_of(&keys).map_or_else(String::new, |kid| kid.to_string());
-            self.record(tx, actor, ROTATION_PAUSE, &active)?;
-            Ok(Status::read(tx, &self.0, now)?)
-        })
+            self.record(tx, actor, ROTATION_PAUSE, &active)
+        })?;
+        Ok(self.status()?)
     }
 
     pub(crate) fn environment(&self) -> &Environment<S> {

@@ -44,7 +44,7 @@ states! {
 states! {
     /// How far re-encryption is.
     RotationState {
-        /// Never started.
+        /// Not started since the active key became active.
         Idle = "idle",
         /// Nodes work on it.
         Running = "running",

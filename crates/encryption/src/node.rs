@@ -1,6 +1,6 @@
 use keyward_auth::Environment;
 use keyward_core::{Id, Store, StoreError};
-use keyward_crypto::KeyId;
+use keyward_crypto::{KeyId, KeyRing, MacRing};
 
 use crate::model::{active_of, signing_of};
 use crate::{EncryptionKeys, KeepError, NodeRecord, RotationState, verify};
@@ -8,7 +8,7 @@ use crate::{EncryptionKeys, KeepError, NodeRecord, RotationState, verify};
 /// This process among those that serve one storage: says which keys it holds, and follows which
 /// one is active.
 pub struct ServingNode<S> {
-    environment: Environment<S>,
+    pub(crate) environment: Environment<S>,
     id: String,
 }
 
@@ -41,21 +41,24 @@ impl<S: Store<Tx: EncryptionKeys>> ServingNode<S> {
             store,
             fields,
             macs,
-            clock,
             ..
         } = &self.environment;
         store.write(|tx| {
             // An activation that runs at the same moment sees this node, or this node sees it.
             let keys = tx.lock_encryption_keys()?;
             verify(&keys, fields, macs)?;
-            tx.note_node(&NodeRecord {
-                id: self.id.clone(),
-                keys: fields.ids().chain(macs.ids()).collect(),
-                signs_with: macs.active(),
-                seen_at: clock.now(),
-            })?;
+            tx.note_node(&self.record(fields, macs))?;
             Ok(())
         })
+    }
+
+    pub(crate) fn record(&self, fields: &KeyRing, macs: &MacRing) -> NodeRecord {
+        NodeRecord {
+            id: self.id.clone(),
+            keys: fields.ids().chain(macs.ids()).collect(),
+            signs_with: self.environment.macs.active(),
+            seen_at: self.environment.clock.now(),
+        }
     }
 
     /// Seals and signs with the keys that are active by now, and says whether there are values to

@@ -56,9 +56,11 @@ pub trait EncryptionKeys {
 /// Every stored value that is sealed, whatever it belongs to, inside a unit of work.
 ///
 /// A store refuses to write a value whose key is [`KeyState::Retired`], in each of the columns, also
-/// when the key is retired at the same moment.
+/// when the key is retired at the same moment. It is [`StoreError::Unavailable`]: a node that has
+/// not heard yet which key is active will have a moment later.
 pub trait SealedValues {
-    /// How many values of a column are under which key; `None` for those that name none.
+    /// How many values of a column are under which key, in the order of the keys; `None` for those
+    /// that name none.
     fn sealed_counts(
         &mut self,
         column: SealedColumn,
@@ -81,7 +83,10 @@ pub trait SealedValues {
         kid: &KeyId,
     ) -> Result<Option<SealedRow>, StoreError>;
 
-    /// Writes `new` over a value that is still what was read, and says whether it was.
+    /// Writes `new` over a value that is still what was read, and says whether it did.
+    ///
+    /// Compare and write must be one statement. Does not wait for somebody else who is changing
+    /// the value: `false` as well.
     fn reseal(&mut self, row: &SealedRow, new: &EncryptedString) -> Result<bool, StoreError>;
 
     /// Holds everybody back who writes a sealed value, until the unit of work ends. Those that have

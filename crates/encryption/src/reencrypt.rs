@@ -7,8 +7,8 @@ use crate::manage::subject;
 use crate::model::{active_of, signing_of};
 use crate::status::left;
 use crate::{
-    EncryptionKeys as _, EncryptionTx, MacColumn, RotationRecord, RotationState, SealedColumn,
-    SealedRow, SealedValues, SignedRow, SignedRows,
+    EncryptionKeys as _, EncryptionTx, KeyRecord, MacColumn, RotationRecord, RotationState,
+    SealedColumn, SealedRow, SealedValues, SignedRow, SignedRows,
 };
 
 /// Moves sealed values to the active key and signs rows anew by the active secret, a batch at a
@@ -37,6 +37,22 @@ enum Place {
     Signed(String),
 }
 
+impl Place {
+    fn sealed(&self) -> Option<&SealedRow> {
+        match self {
+            Self::Sealed(row) => Some(row),
+            Self::Signed(_) => None,
+        }
+    }
+
+    fn signed(&self) -> Option<&str> {
+        match self {
+            Self::Signed(id) => Some(id),
+            Self::Sealed(_) => None,
+        }
+    }
+}
+
 /// Where a pass is: in a column with sealed values first, in one with MACs of rows after that.
 #[derive(Clone, Copy, Debug)]
 enum Stage {
@@ -49,6 +65,13 @@ impl Stage {
         let sealed = SealedColumn::ALL.into_iter().map(Self::Sealed);
         let signed = MacColumn::ROWS.into_iter().map(Self::Signed);
         sealed.chain(signed).nth(number)
+    }
+
+    fn is_in_key_checks(self) -> bool {
+        matches!(
+            self,
+            Self::Sealed(SealedColumn::SecretKeyCheck | SealedColumn::AuditKey)
+        )
     }
 }
 
@@ -70,7 +93,7 @@ enum Done {
 pub enum Step {
     /// So many values were looked at, and are under the active key now or cannot be opened.
     Moved(usize),
-    /// Another node works on it.
+    /// Another node works on it, or has to: this one lacks a key.
     Elsewhere,
     /// It was not started, or somebody has paused it.
     NotRunning,
@@ -95,8 +118,9 @@ impl<S: Store<Tx: EncryptionTx>> Reencrypt<S> {
         let Some(stage) = Stage::number(pass.stage) else {
             return self.finish(pass);
         };
-        let Some(batch) = self.next(stage, pass)? else {
-            return Ok(Step::NotRunning);
+        let batch = match self.next(stage, pass)? {
+            Ok(batch) => batch,
+            Err(step) => return Ok(step),
         };
         let (read, last) = (batch.len(), batch.last());
         let Some(last) = last else {
@@ -108,6 +132,10 @@ impl<S: Store<Tx: EncryptionTx>> Reencrypt<S> {
         let done = self.make(batch, now);
         let unreadable = read.saturating_sub(done.len());
         let is_written = self.environment.store.write(|tx| {
+            if stage.is_in_key_checks() {
+                // Before the rotation, as everybody who locks both does.
+                tx.lock_encryption_keys()?;
+            }
             let is_mine = tx.claim_rotation(&self.worker, now, now.plus(LEASE_SECONDS))?;
             if is_mine {
                 done.write(tx)?;
@@ -124,42 +152,46 @@ impl<S: Store<Tx: EncryptionTx>> Reencrypt<S> {
         Ok(Step::Moved(read))
     }
 
-    /// `None` where nothing is to be done now.
-    fn next(&self, stage: Stage, pass: &Pass) -> Result<Option<Batch>, StoreError> {
+    /// What is to be done next, or why nothing is to be done here.
+    fn next(&self, stage: Stage, pass: &Pass) -> Result<Result<Batch, Step>, StoreError> {
         self.environment.store.read(|tx| {
-            if tx.rotation()?.state != RotationState::Running {
-                return Ok(None);
-            }
             let keys = tx.encryption_keys()?;
-            Ok(match (stage, &pass.after) {
-                (Stage::Sealed(column), after) => {
-                    let Some(active) = active_of(&keys) else {
-                        return Ok(None);
-                    };
-                    let after = match after {
-                        Some(Place::Sealed(row)) => Some(&**row),
-                        _ => None,
-                    };
+            let active = active_of(&keys);
+            let is_running = tx.rotation()?.state == RotationState::Running;
+            let Some(active) = active.filter(|_| is_running) else {
+                return Ok(Err(Step::NotRunning));
+            };
+            if !self.has_all(&keys) {
+                return Ok(Err(Step::Elsewhere));
+            }
+            Ok(Ok(match stage {
+                Stage::Sealed(column) => {
+                    let after = pass.after.as_ref().and_then(Place::sealed);
                     let rows = tx.sealed_not_under(column, &active, after, BATCH)?;
-                    Some(Batch::Sealed(active, rows))
+                    Batch::Sealed(active, rows)
                 }
-                (Stage::Signed(column), after) => {
-                    let after = match after {
-                        Some(Place::Signed(id)) => Some(&**id),
-                        _ => None,
-                    };
-                    // A node that has not noticed yet which secret is active signs nothing anew.
-                    let signing = signing_of(&keys);
-                    let signing = signing.filter(|kid| self.environment.macs.active() == *kid);
-                    let Some(signing) = signing else {
-                        return Ok(None);
-                    };
-                    Some(Batch::Signed(
-                        tx.signed_not_under(column, &signing, after, BATCH)?,
-                    ))
+                Stage::Signed(column) => {
+                    let after = pass.after.as_ref().and_then(Place::signed);
+                    let signing = self.environment.macs.active();
+                    Batch::Signed(tx.signed_not_under(column, &signing, after, BATCH)?)
                 }
-            })
+            }))
         })
+    }
+
+    /// A node that lacks a key would take for unreadable what others can read, and one that has not
+    /// noticed yet which secret is active would sign with the one before.
+    fn has_all(&self, keys: &[KeyRecord]) -> bool {
+        let Environment { fields, macs, .. } = &self.environment;
+        let holds = |key: &KeyRecord| {
+            if key.is_field_key() {
+                fields.holds(&key.kid)
+            } else {
+                macs.holds(&key.kid)
+            }
+        };
+        keys.iter().filter(|key| key.is_needed()).all(holds)
+            && signing_of(keys).is_none_or(|signing| macs.active() == signing)
     }
 
     fn make(&self, batch: Batch, now: Timestamp) -> Done {
@@ -233,15 +265,24 @@ impl<S: Store<Tx: EncryptionTx>> Reencrypt<S> {
         let now = clock.now();
         let unreadable = pass.unreadable;
         *pass = Pass::default();
+        // Counting reads all rows, so it is done while nobody waits for it.
+        let (counted_for, left) = store.read(|tx| {
+            let keys = tx.encryption_keys()?;
+            let counted_for = (active_of(&keys), signing_of(&keys));
+            Ok::<_, StoreError>((counted_for, left(tx, &keys, now)?))
+        })?;
+        if left > unreadable {
+            return Ok(Step::Moved(0));
+        }
         store.write(|tx| {
             tx.lock_audit_head()?;
+            let keys = tx.lock_encryption_keys()?;
+            let active = active_of(&keys);
+            if (active, signing_of(&keys)) != counted_for {
+                return Ok(Step::Moved(0));
+            }
             if !tx.claim_rotation(&self.worker, now, now.plus(LEASE_SECONDS))? {
                 return Ok(Step::Elsewhere);
-            }
-            let keys = tx.encryption_keys()?;
-            let active = active_of(&keys);
-            if left(tx, &keys, now)? > unreadable {
-                return Ok(Step::Moved(0));
             }
             let rotation = tx.rotation()?;
             tx.set_rotation(&RotationRecord {

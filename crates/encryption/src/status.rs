@@ -100,11 +100,7 @@ impl Status {
             .flat_map(|column| &column.keyed)
             .map(|keyed| (keyed.kid, keyed.rows))
             .collect();
-        let signed = mac_columns
-            .iter()
-            .filter(|made| MacColumn::ROWS.contains(&made.column))
-            .flat_map(|made| &made.counts);
-        let left = not_under(&sealed, active).saturating_add(not_under(signed, signing));
+        let left = not_under(&sealed, active).saturating_add(rows_by_others(&mac_columns, signing));
         let total = match rotation.state {
             RotationState::Idle => left,
             _ => rotation.total.max(left),
@@ -130,6 +126,22 @@ impl Status {
     pub fn left(&self) -> u64 {
         self.total.saturating_sub(self.done)
     }
+
+    /// The same, whatever was counted when re-encryption was started.
+    pub(crate) fn outside_active(&self) -> u64 {
+        let keyed = self.columns.iter().flat_map(|column| &column.keyed);
+        let values = keyed
+            .filter(|keyed| keyed.kid != self.active)
+            .fold(0, |sum: u64, keyed| sum.saturating_add(keyed.rows));
+        values.saturating_add(rows_by_others(&self.macs, self.signing))
+    }
+}
+
+fn rows_by_others(macs: &[MacStatus], signing: Option<KeyId>) -> u64 {
+    let rows = macs
+        .iter()
+        .filter(|made| MacColumn::ROWS.contains(&made.column));
+    not_under(rows.flat_map(|made| &made.counts), signing)
 }
 
 impl ColumnStatus {

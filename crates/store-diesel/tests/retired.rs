@@ -52,7 +52,7 @@ fn nothing_is_written_by_a_secret_that_is_retired(database: &TestDatabase) {
         .write(|tx| tx.set_key_state(&macs.active(), KeyState::Retired))
         .unwrap();
 
-    assert!(matches!(change(), Err(StoreError::Backend(_))));
+    assert!(matches!(change(), Err(StoreError::Unavailable(_))));
     assert_eq!(client.count("users"), 1);
     assert_eq!(client.count("audit_events"), 1);
 }

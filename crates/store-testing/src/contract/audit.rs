@@ -252,11 +252,11 @@ fn assert_sound<S: Store<Tx: AuditEvents>>(store: &S, macs: &MacRing) {
     );
 }
 
-fn log(macs: &MacRing) -> AuditLog {
+pub(super) fn log(macs: &MacRing) -> AuditLog {
     AuditLog::new(macs.clone(), Arc::new(ManualClock::at(Timestamp(NOW))))
 }
 
-fn event(action: &'static str) -> Event {
+pub(super) fn event(action: &'static str) -> Event {
     Event::new(Actor::host(), Action(action), Subject::new("contract", "1"))
 }
 

@@ -3,10 +3,8 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use keyward_auth::Environment;
-use keyward_core::{Store as _, with_causes};
-use keyward_encryption::{
-    EncryptionKeys as _, KeepError, Pass, Reencrypt, RotationState, ServingNode, Step, keep, verify,
-};
+use keyward_core::with_causes;
+use keyward_encryption::{KeepError, Pass, Reencrypt, RotationState, ServingNode, Step};
 use keyward_store_diesel::DieselStore;
 
 use crate::exit::Failure;
@@ -40,6 +38,7 @@ impl KeyKeeper {
             worker,
             node,
             files,
+            complaint: None,
             pass: Pass::default(),
         };
         let thread = std::thread::spawn(move || {
@@ -67,15 +66,15 @@ struct Work {
     node: ServingNode<DieselStore>,
     worker: Reencrypt<DieselStore>,
     files: KeyFiles,
+    /// What was wrong with the files when they were read last.
+    complaint: Option<String>,
     pass: Pass,
 }
 
 impl Work {
     fn round(&mut self, says_so: bool) {
-        let has_learnt = self.learn();
-        if (says_so || has_learnt)
-            && let Err(error) = self.node.join()
-        {
+        self.learn();
+        if says_so && let Err(error) = self.node.join() {
             tracing::warn!(error = %with_causes(&error), "cannot say which keys this node holds");
         }
         match self.node.follow() {
@@ -87,43 +86,33 @@ impl Work {
         }
     }
 
-    /// Reads the key files, and says whether they hold other keys than before.
-    fn learn(&self) -> bool {
-        let Environment {
-            store,
-            fields,
-            macs,
-            clock,
-            ..
-        } = &self.environment;
-        let read = match self.files.read(fields, macs) {
-            Ok(read) => read,
-            Err(error) => {
-                tracing::warn!(%error, "a key file cannot be read; going on with the keys of before");
-                return false;
+    /// Reads the key files, and tells the others when they hold other keys than before.
+    fn learn(&mut self) {
+        let Environment { fields, macs, .. } = &self.environment;
+        let learnt = self
+            .files
+            .read(fields, macs)
+            .map_err(|error| with_causes(&error))
+            .and_then(|read| {
+                let learnt = self.node.learn(&read.fields, &read.macs);
+                learnt.map_err(|error| with_causes(&error))
+            });
+        match learnt {
+            Ok(is_new) => {
+                if is_new {
+                    tracing::info!(keys = ?fields, secrets = ?macs, "read the keys anew");
+                }
+                self.complaint = None;
             }
-        };
-        if read.fields.ids().eq(fields.ids()) && read.macs.ids().eq(macs.ids()) {
-            return false;
-        }
-        let kept = store.write(|tx| {
-            verify(&tx.lock_encryption_keys()?, &read.fields, &read.macs)?;
-            fields.learn(&read.fields);
-            macs.learn(&read.macs);
-            keep(tx, fields, macs, clock.now())
-        });
-        match kept {
-            Ok(()) => {
-                tracing::info!(keys = ?fields, secrets = ?macs, "read the keys anew");
-                true
-            }
-            Err(error) => {
+            // Once, not every second.
+            Err(error) if self.complaint.as_ref() != Some(&error) => {
                 tracing::error!(
-                    error = %with_causes(&error),
-                    "a key file has changed and is of no use; going on with the keys of before"
+                    %error,
+                    "a key file cannot be used as it is; going on with the keys of before"
                 );
-                false
+                self.complaint = Some(error);
             }
+            Err(_) => {}
         }
     }
 
