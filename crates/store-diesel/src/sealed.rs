@@ -50,16 +50,7 @@ impl SealedValues for DieselTx {
         let (table, column) = (row.column.table(), row.column.column());
         let is_same = format!("{id} = $2 AND {field} = $3 AND {sealed} = $4");
         let written = self.run(|connection| {
-            let place = match connection {
-                #[cfg(feature = "sqlite")]
-                AnyConnection::Sqlite(_) => is_same,
-                // Two that write several rows in another order would wait for each other for ever.
-                #[cfg(feature = "postgres")]
-                AnyConnection::Postgres(_) => format!(
-                    "ctid = ANY (ARRAY(SELECT ctid FROM {table} WHERE {is_same} \
-                     FOR UPDATE SKIP LOCKED))"
-                ),
-            };
+            let place = unless_held(connection, table, &is_same);
             let sql = format!("UPDATE {table} SET {column} = $1 WHERE {place}");
             each!(connection, inner => diesel::sql_query(sql)
                 .bind::<Text, _>(new.as_stored())
@@ -82,6 +73,19 @@ impl SealedValues for DieselTx {
                 inner.batch_execute("SELECT pg_advisory_xact_lock(7738725088349021185)")
             }
         })
+    }
+}
+
+/// The condition for a row that `is_same` finds, unless somebody else is changing it: two that write
+/// several rows in another order would wait for each other for ever.
+pub(crate) fn unless_held(connection: &AnyConnection, table: &str, is_same: &str) -> String {
+    match connection {
+        #[cfg(feature = "sqlite")]
+        AnyConnection::Sqlite(_) => is_same.to_owned(),
+        #[cfg(feature = "postgres")]
+        AnyConnection::Postgres(_) => format!(
+            "ctid = ANY (ARRAY(SELECT ctid FROM {table} WHERE {is_same} FOR UPDATE SKIP LOCKED))"
+        ),
     }
 }
 

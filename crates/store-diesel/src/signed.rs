@@ -13,6 +13,7 @@ use crate::connection::each;
 use crate::credentials::CredentialRow;
 use crate::first::{cut, first};
 use crate::schema::{agents, api_keys, credentials, key_checks, recovery_codes, users};
+use crate::sealed::unless_held;
 use crate::users::UserRow;
 use crate::{DieselTx, stored};
 
@@ -106,11 +107,11 @@ impl SignedRows for DieselTx {
             MacColumn::AgentRow => "user_id",
             _ => "id",
         };
-        let sql = format!(
-            "UPDATE {} SET row_mac = $1 WHERE {id} = $2 AND row_mac = $3",
-            column.table()
-        );
+        let table = column.table();
+        let is_same = format!("{id} = $2 AND row_mac = $3");
         let written = self.run(|connection| {
+            let place = unless_held(connection, table, &is_same);
+            let sql = format!("UPDATE {table} SET row_mac = $1 WHERE {place}");
             each!(connection, inner => diesel::sql_query(sql)
                 .bind::<Text, _>(new.as_stored())
                 .bind::<Text, _>(row.id())

@@ -20,6 +20,7 @@ mod manage_users;
 mod meddled;
 mod permit;
 mod reencrypt;
+mod secrets;
 mod serving_node;
 mod setup;
 mod world;
