@@ -4,6 +4,7 @@ mod error;
 mod generated;
 mod kind;
 mod new;
+mod show;
 
 use std::fmt::{self, Write as _};
 use std::io::Write;
@@ -20,6 +21,7 @@ use self::generated::Kept;
 pub(crate) use self::error::KeyError;
 pub(crate) use self::kind::KeyKind;
 pub(crate) use self::new::print_new;
+pub(crate) use self::show::{print, write};
 
 /// Both key rings, and where they came from.
 pub(crate) struct KeyMaterial {
@@ -124,6 +126,20 @@ pub(crate) fn existing_fields(
         Some(found) => Ok(Some((parse_fields(&found)?, found.origin))),
         None => Ok(None),
     }
+}
+
+/// `FIELD_ENCRYPTION_KEY` and `SECRET_KEY` as they are set, for a copy of them. Nothing is generated.
+pub(crate) fn texts(settings: &Settings) -> Result<(SecretText, SecretText), KeyError> {
+    let text = |kind: KeyKind| {
+        let found = find(settings, kind)?;
+        found
+            .map(|found| found.text)
+            .ok_or_else(|| KeyError::Absent {
+                name: kind.name(),
+                key: kind.path(settings),
+            })
+    };
+    Ok((text(KeyKind::Field)?, text(KeyKind::Secret)?))
 }
 
 /// The file that holds the encryption keys, if one does.

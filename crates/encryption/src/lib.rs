@@ -9,6 +9,8 @@
 //! - [`ManageEncryption`] moves keys from state to state and starts and pauses re-encryption.
 //! - [`Reencrypt`] moves stored values to the active key, a batch at a time.
 //! - [`ServingNode`] says which keys a node holds, so that no key is activated that some node lacks.
+//! - [`KitRegister`] writes down that a recovery kit leaves the installation, and [`Safekeeping`] when
+//!   something was last kept outside.
 //! - [`SealedColumn`] lists every column with sealed values: what is not in it is not rotated.
 
 mod administrator;
@@ -20,6 +22,7 @@ mod model;
 mod node;
 mod ports;
 mod reencrypt;
+mod safekeeping;
 mod status;
 
 pub use administrator::EncryptionAdministrator;
@@ -31,4 +34,5 @@ pub use model::{KeyRecord, KeyState, NodeRecord, RotationRecord, RotationState};
 pub use node::ServingNode;
 pub use ports::{EncryptionKeys, EncryptionTx, SealedValues};
 pub use reencrypt::{Pass, Reencrypt, Step};
+pub use safekeeping::{Kept, KitFacts, KitRegister, Safekeeping, SafekeepingRecord};
 pub use status::{ColumnStatus, KeyStatus, KeyedRows, Status};
