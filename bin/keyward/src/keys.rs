@@ -275,7 +275,8 @@ fn announce(generated: &[(KeyKind, PathBuf)], notices: &mut dyn Write) {
             kind.purpose()
         );
     }
-    text += "Back these files up, apart from the database: without them, what is stored is lost.\n";
+    text += "Back these files up, apart from the database: without them, what is stored is lost. \
+             `keyward backup key` prints them for that.\n";
     // The keys are in place; a closed standard error does not make them worse.
     let _ = notices.write_all(text.as_bytes());
 }

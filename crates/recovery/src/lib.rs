@@ -4,9 +4,9 @@
 //! - [`RecoveryKit`] holds every key of `FIELD_ENCRYPTION_KEY` and every secret of `SECRET_KEY`, in
 //!   their order, and prints itself as a page that can be typed again.
 //! - [`RecoveryKit::split`] makes [`Share`]s by Shamir's secret sharing. Fewer than the threshold say
-//!   nothing about the keys; [`combine`] makes the kit of enough of them, or an error, but never
+//!   nothing about the keys; [`combine()`] makes the kit of enough of them, or an error, but never
 //!   wrong keys.
-//! - [`read`] reads pages back. It notices a typing error and names its line.
+//! - [`read()`] reads pages back. It notices a typing error and names its line.
 //!
 //! ```
 //! use keyward_crypto::{FieldKey, MacRing};
@@ -24,7 +24,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! `docs/formats.md` describes the pages byte by byte.
+//! `docs/recovery-kit.md` describes the pages byte by byte, with a reader in Python.
 
 mod base32;
 mod bytes;

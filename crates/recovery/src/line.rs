@@ -119,7 +119,7 @@ mod tests {
 
     #[test]
     fn a_line_is_in_groups_of_four_behind_its_number() {
-        // Computed in Python from the definition in docs/formats.md.
+        // Computed in Python from the definition in docs/recovery-kit.md.
         assert_eq!(
             printed(7, TWENTY),
             " 7: EHVP AVKM F4G6 4YBM CNSJ 0VV6 41T6 AY3M  2E0C 3T8\n"

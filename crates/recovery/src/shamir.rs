@@ -90,15 +90,15 @@ mod tests {
 
     #[test]
     fn one_value_less_than_needed_is_any_value_at_all() {
-        // Two secrets, one share of each, 3,000 times: both kinds take every value.
+        // Two secrets, one share of each, 9,000 times: both kinds take every value.
         for secret in [0_u8, 0xff] {
-            let seen: HashSet<u8> = (0..3_000)
+            let seen: HashSet<u8> = (0..9_000)
                 .map(|_| shares_of(&[secret], 2, 2)[0][0])
                 .collect();
             assert_eq!(seen.len(), 256, "{secret}");
         }
         // Of three, two together: the pairs are not tied to each other either.
-        let sums: HashSet<u8> = (0..3_000)
+        let sums: HashSet<u8> = (0..9_000)
             .map(|_| {
                 let shares = shares_of(&[7], 3, 3);
                 shares[0][0] ^ shares[1][0]

@@ -289,7 +289,7 @@ fn wrong_usage_ends_with_2_and_a_threshold_above_the_shares_is_refused() {
 #[test]
 fn a_secret_of_two_lines_comes_back_in_a_file_only() {
     let home = home();
-    let secret = "the first line of a long secret 0123456789\nand its second line abcdefghij";
+    let secret = "Yk3v9QpZ7tLwXr2NfBhGmCs5DjUa8eKo\n4iTyVx6RlWzQ1pHb9sM";
     let file = home.write("s.key", secret, 0o600);
     let home = home
         .unset("SECRET_KEY")
