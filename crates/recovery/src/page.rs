@@ -74,7 +74,8 @@ fn date(unix: u64) -> String {
 const KIT: &str = "
 The encryption keys of a Keyward installation. Whoever has this page and the
 database can read every credential in it and make themselves an administrator.
-Whoever has only the database, or a backup of it, can do nothing without them.
+Without them a backup of the database opens no credential, and nobody can bring
+them back.
 
   Keep this page offline, and apart from the database and its backups.
   Make a new kit when a key is added. Destroy this one when no backup needs its

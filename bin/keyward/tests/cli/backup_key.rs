@@ -31,7 +31,7 @@ fn done(ran: Ran) -> Ran {
     ran
 }
 
-fn refused(ran: Ran, expected: &str) {
+fn refused(ran: &Ran, expected: &str) {
     assert_eq!((ran.code, ran.stdout.as_str()), (1, ""), "{ran:?}");
     assert!(ran.stderr.contains(expected), "{ran:?}");
 }
@@ -106,7 +106,7 @@ fn any_three_of_five_shares_in_files_give_the_keys_back_and_two_do_not() {
     for first in 0..5 {
         for second in first + 1..5 {
             refused(
-                chosen(&[first, second]),
+                &chosen(&[first, second]),
                 "2 of 5 shares are given, and it takes 3",
             );
             for third in second + 1..5 {
@@ -116,7 +116,7 @@ fn any_three_of_five_shares_in_files_give_the_keys_back_and_two_do_not() {
         }
     }
     assert_eq!(done(chosen(&[0, 1, 2, 3, 4])).stdout, settings_of(&home));
-    refused(chosen(&[0, 1, 1]), "share 2 is given twice");
+    refused(&chosen(&[0, 1, 1]), "share 2 is given twice");
 }
 
 #[test]
@@ -142,7 +142,7 @@ fn shares_of_other_kits_and_splits_are_refused_by_name() {
     };
     let ran = restore(&[&first[0], &second[1], &second[2]]);
     assert!(ran.stderr.contains(&kit(&first[0])), "{ran:?}");
-    refused(ran, &kit(&second[1]));
+    refused(&ran, &kit(&second[1]));
 }
 
 #[test]
@@ -163,7 +163,7 @@ fn a_typing_error_is_told_with_its_file_and_line() {
     }
     assert!(ran.stderr.contains("typed.txt"), "{ran:?}");
     refused(
-        ran,
+        &ran,
         &format!("typing error in line 3: (at line {at} of the text)"),
     );
 }
@@ -172,12 +172,12 @@ fn a_typing_error_is_told_with_its_file_and_line() {
 fn what_is_no_kit_is_refused() {
     let home = home();
     let empty = home.write("notes.txt", "nothing of the kind\n", 0o600);
-    refused(restore(&[&empty]), "no line of a recovery kit");
-    refused(restore(&[&home.path("missing.txt")]), "does not exist");
+    refused(&restore(&[&empty]), "no line of a recovery kit");
+    refused(&restore(&[&home.path("missing.txt")]), "does not exist");
     let kit = done(home.run(&["backup", "key"])).stdout;
     let other = done(home.run(&["backup", "key"])).stdout;
     let ran = Home::new().run_with_input(&["backup", "restore-key"], &(kit + &other));
-    refused(ran, "more than one kit");
+    refused(&ran, "more than one kit");
 }
 
 #[test]
@@ -185,7 +185,7 @@ fn nothing_is_overwritten_and_nothing_half_done() {
     let home = home();
     let kit = home.write("kit.txt", "mine", 0o600);
     refused(
-        home.run(&["backup", "key", "--output", "kit.txt"]),
+        &home.run(&["backup", "key", "--output", "kit.txt"]),
         "kit.txt exists",
     );
     assert_eq!(fs::read_to_string(kit).unwrap(), "mine");
@@ -195,7 +195,10 @@ fn nothing_is_overwritten_and_nothing_half_done() {
     let line = ["backup", "restore-key", "--output-dir", "keys"];
     fs::create_dir(machine.path("keys")).unwrap();
     machine.write("keys/secret.key", "mine", 0o600);
-    refused(machine.run_with_input(&line, &printed), "secret.key exists");
+    refused(
+        &machine.run_with_input(&line, &printed),
+        "secret.key exists",
+    );
     assert!(!machine.path("keys/field-encryption.key").exists());
     assert_eq!(
         fs::read_to_string(machine.path("keys/secret.key")).unwrap(),
@@ -282,7 +285,7 @@ fn wrong_usage_ends_with_2_and_a_threshold_above_the_shares_is_refused() {
         assert_eq!(ran.code, 2, "{ran:?}");
     }
     let line = ["backup", "key", "--shares", "3", "--threshold", "4"];
-    refused(home.run(&line), "at most the number of shares");
+    refused(&home.run(&line), "at most the number of shares");
     assert!(!home.path("keyward-data").exists());
 }
 
@@ -297,7 +300,7 @@ fn a_secret_of_two_lines_comes_back_in_a_file_only() {
     let printed = done(home.run(&["backup", "key"])).stdout;
     let machine = Home::new();
     refused(
-        machine.run_with_input(&["backup", "restore-key"], &printed),
+        &machine.run_with_input(&["backup", "restore-key"], &printed),
         "--output-dir",
     );
     let line = ["backup", "restore-key", "--output-dir", "keys"];
@@ -335,6 +338,37 @@ fn every_kit_is_in_the_audit_log_and_no_key_is_in_the_database() {
             !bytes
                 .windows(key.len())
                 .any(|window| window == key.as_bytes())
+        );
+    }
+}
+
+#[test]
+fn a_kit_that_cannot_be_audited_is_not_shown() {
+    let home = home();
+    done(home.run(&["backup", "key"]));
+    home.sql().run("UPDATE audit_head SET mac = last_mac");
+    for line in [
+        &["backup", "key"] as &[&str],
+        &["backup", "key", "--output", "kit.txt"],
+    ] {
+        let ran = home.run(line);
+        assert_eq!((ran.code, ran.stdout.as_str()), (69, ""), "{ran:?}");
+    }
+    assert!(!home.path("kit.txt").exists());
+}
+
+#[test]
+fn a_kit_that_others_can_read_is_taken_with_a_warning() {
+    let home = home();
+    let printed = done(home.run(&["backup", "key"])).stdout;
+    for (mode, is_warned) in [(0o644, true), (0o600, false)] {
+        let file = home.write("kit.txt", &printed, mode);
+        let ran = done(restore(&[&file]));
+        assert_eq!(ran.stdout, settings_of(&home));
+        assert_eq!(
+            ran.stderr.contains("other users can read"),
+            is_warned,
+            "{ran:?}"
         );
     }
 }

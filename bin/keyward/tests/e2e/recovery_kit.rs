@@ -8,7 +8,7 @@ fn three_of_five_shares_bring_a_server_back_on_its_old_sqlite_database() {
     let lost = Home::new().with_keys();
     let found = Home::new();
     let database = format!("sqlite://{}", found.path("keyward.db").display());
-    comes_back(lost.set("DATABASE_URL", &database), found);
+    comes_back(&lost.set("DATABASE_URL", &database), found);
 }
 
 #[test]
@@ -16,10 +16,10 @@ fn three_of_five_shares_bring_a_server_back_on_its_old_postgresql_database() {
     let Some(lost) = Home::on_postgres() else {
         return;
     };
-    comes_back(lost.with_keys(), Home::new());
+    comes_back(&lost.with_keys(), Home::new());
 }
 
-fn comes_back(lost: Home, found: Home) {
+fn comes_back(lost: &Home, found: Home) {
     let server = lost.start();
     let key = server.printed("API key");
     let root = server.client(&key);

@@ -1,5 +1,6 @@
 //! The pages of a kit, and where they go.
 
+use std::fmt::Write as _;
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 
@@ -61,7 +62,8 @@ pub(super) fn joined(sheets: &[Sheet]) -> Zeroizing<String> {
     let mut text = Zeroizing::new(String::with_capacity(room.sum()));
     for (position, sheet) in sheets.iter().enumerate() {
         if let Some(file) = sheet.file() {
-            text.push_str(&format!("{}\n", file.display()));
+            // Writing to a string cannot fail.
+            let _ = writeln!(text, "{}", file.display());
             continue;
         }
         if position > 0 {
