@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-use crate::commands::{AgentCommand, UserCommand};
+use crate::commands::{AgentCommand, BackupCommand, UserCommand};
 use crate::exit::Failure;
 use crate::terminal;
 
@@ -60,6 +60,9 @@ pub(crate) enum Command {
     /// Encryption keys.
     #[command(subcommand)]
     Keys(KeysCommand),
+    /// What is kept outside, so that the loss of this machine is not the end.
+    #[command(subcommand)]
+    Backup(BackupCommand),
     /// The audit log.
     #[command(subcommand)]
     Audit(AuditCommand),

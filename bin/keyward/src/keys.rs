@@ -5,6 +5,7 @@ mod files;
 mod generated;
 mod kind;
 mod new;
+mod show;
 
 use std::fmt::{self, Write as _};
 use std::io::Write;
@@ -22,6 +23,7 @@ pub(crate) use self::error::KeyError;
 pub(crate) use self::files::{KeyFiles, add_to_file};
 pub(crate) use self::kind::KeyKind;
 pub(crate) use self::new::print_new;
+pub(crate) use self::show::{print, write};
 
 /// Both key rings, and where they came from.
 pub(crate) struct KeyMaterial {
@@ -126,6 +128,20 @@ pub(crate) fn existing_fields(
         Some(found) => Ok(Some((parse_fields(&found)?, found.origin))),
         None => Ok(None),
     }
+}
+
+/// `FIELD_ENCRYPTION_KEY` and `SECRET_KEY` as they are set, for a copy of them. Nothing is generated.
+pub(crate) fn texts(settings: &Settings) -> Result<(SecretText, SecretText), KeyError> {
+    let text = |kind: KeyKind| {
+        let found = find(settings, kind)?;
+        found
+            .map(|found| found.text)
+            .ok_or_else(|| KeyError::Absent {
+                name: kind.name(),
+                key: kind.path(settings),
+            })
+    };
+    Ok((text(KeyKind::Field)?, text(KeyKind::Secret)?))
 }
 
 /// The key ring for MACs if its setting or file exists. Nothing is generated.
@@ -238,7 +254,8 @@ fn announce(generated: &[(KeyKind, PathBuf)], notices: &mut dyn Write) {
             kind.purpose()
         );
     }
-    text += "Back these files up, apart from the database: without them, what is stored is lost.\n";
+    text += "Back these files up, apart from the database: without them, what is stored is lost. \
+             `keyward backup key` prints them for that.\n";
     // The keys are in place; a closed standard error does not make them worse.
     let _ = notices.write_all(text.as_bytes());
 }

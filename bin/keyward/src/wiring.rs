@@ -6,9 +6,9 @@ use keyward_audit::{AuditLog, VerifyAudit};
 use keyward_auth::{Environment, Hashing, Housekeeping, LastUsed, Setup};
 use keyward_core::{Clock, Store as _, SystemClock, with_causes};
 use keyward_credentials::CredentialScope;
-use keyward_crypto::Passwords;
+use keyward_crypto::{KeyId, Passwords};
 use keyward_encryption::{
-    KeepError, ManageEncryption, Reencrypt, ServingNode, keep, learn_audit_keys,
+    KeepError, KitRegister, ManageEncryption, Reencrypt, ServingNode, keep, learn_audit_keys,
 };
 use keyward_http::{ApiOptions, Companion, CompanionAnswer, CompanionRequest, Services};
 use keyward_mcp::{McpServer, McpServices};
@@ -138,6 +138,17 @@ impl Installation {
     /// This process among those that serve.
     pub(crate) fn node(&self, name: &str) -> ServingNode<DieselStore> {
         ServingNode::new(self.environment(), name)
+    }
+
+    /// The service that writes down which recovery kits were made.
+    pub(crate) fn kit_register(&self) -> KitRegister<DieselStore> {
+        KitRegister::new(self.environment())
+    }
+
+    /// The keys that it was opened with: for fields, then for MACs, each newest first.
+    pub(crate) fn key_ids(&self) -> Vec<KeyId> {
+        let Environment { fields, macs, .. } = &self.environment;
+        fields.ids().chain(macs.ids()).collect()
     }
 
     /// The service that drops what nobody needs any more.

@@ -9,6 +9,8 @@
 //! - [`ManageEncryption`] moves keys from state to state and starts and pauses re-encryption.
 //! - [`Reencrypt`] moves stored values to the active key, a batch at a time.
 //! - [`ServingNode`] says which keys a node holds, so that no key is activated that some node lacks.
+//! - [`KitRegister`] writes down that a recovery kit leaves the installation, and [`Safekeeping`] when
+//!   something was last kept outside.
 //! - [`SealedColumn`] lists every column with sealed values and [`MacColumn`] every one with MACs:
 //!   what is not in them is not rotated.
 //!
@@ -27,6 +29,7 @@ mod node;
 mod ports;
 mod reencrypt;
 mod retire;
+mod safekeeping;
 mod signed;
 mod status;
 
@@ -41,5 +44,6 @@ pub use node::ServingNode;
 pub use ports::{EncryptionKeys, EncryptionTx, SealedValues};
 pub use reencrypt::{Pass, Reencrypt, Step};
 pub use retire::Leftovers;
+pub use safekeeping::{Kept, KitFacts, KitRegister, Safekeeping, SafekeepingRecord};
 pub use signed::{MacColumn, SignedRow, SignedRows};
 pub use status::{ColumnStatus, KeyStatus, KeyedRows, MacStatus, Status};

@@ -60,6 +60,7 @@ mod pools;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod proofs;
+mod safekeeping;
 mod schema;
 mod sealed;
 mod signed;

@@ -124,6 +124,14 @@ diesel::table! {
 }
 
 diesel::table! {
+    safekeeping (kind) {
+        kind -> Text,
+        at -> BigInt,
+        key_ids -> Text,
+    }
+}
+
+diesel::table! {
     totp_secrets (user_id) {
         user_id -> Text,
         active -> Nullable<Text>,

@@ -23,6 +23,7 @@ mod one_code;
 mod pressure;
 mod production;
 mod proxies;
+mod recovery_kit;
 mod revocation;
 mod secret_rotation;
 mod shown_once;
