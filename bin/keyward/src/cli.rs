@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-use crate::commands::{AgentCommand, UserCommand};
+use crate::commands::{AgentCommand, BackupCommand, UserCommand};
 use crate::exit::Failure;
 use crate::terminal;
 
@@ -63,6 +63,9 @@ pub(crate) enum Command {
     /// The audit log.
     #[command(subcommand)]
     Audit(AuditCommand),
+    /// Backups: make, prove and restore them.
+    #[command(subcommand)]
+    Backup(BackupCommand),
     /// Print the OpenAPI document of the HTTP interface.
     Openapi,
     /// Check this installation. Ends with 0, with 1 on warnings, with 2 on failures.

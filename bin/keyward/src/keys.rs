@@ -15,9 +15,8 @@ use keyward_store_diesel::DatabaseUrl;
 use crate::private_path::{self, Readers, SecretFileError};
 use crate::settings::{Mode, Name, Origin, Settings};
 
-use self::generated::Kept;
-
 pub(crate) use self::error::KeyError;
+pub(crate) use self::generated::{Kept, keep};
 pub(crate) use self::kind::KeyKind;
 pub(crate) use self::new::print_new;
 
@@ -217,7 +216,7 @@ fn generate(
 ) -> Result<Found, KeyError> {
     let path = kind.path(settings);
     let key = kind.new_key();
-    let kept = generated::keep(&path, &key).map_err(|source| KeyError::NotCreated {
+    let kept = keep(&path, &key).map_err(|source| KeyError::NotCreated {
         name: kind.name(),
         path: path.clone(),
         source,

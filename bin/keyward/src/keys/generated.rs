@@ -1,4 +1,4 @@
-//! Keeping a generated key on disk, once.
+//! Keeping a generated key or identity on disk, once.
 
 use std::fs::{DirBuilder, File};
 use std::io::{self, ErrorKind, Write};
@@ -9,7 +9,7 @@ use keyward_crypto::SecretText;
 
 /// Whose key is at the path.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Kept {
+pub(crate) enum Kept {
     Mine,
     /// A file was there already, complete and on disk.
     Theirs,
@@ -19,7 +19,7 @@ pub(super) enum Kept {
 ///
 /// The file appears complete or not at all, with mode 0600, and survives a crash of the machine
 /// from the moment this returns. Missing directories are created with mode 0700.
-pub(super) fn keep(path: &Path, key: &SecretText) -> io::Result<Kept> {
+pub(crate) fn keep(path: &Path, key: &SecretText) -> io::Result<Kept> {
     let directory = path
         .parent()
         .filter(|parent| !parent.as_os_str().is_empty());
