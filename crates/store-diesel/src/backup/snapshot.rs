@@ -90,7 +90,7 @@ fn each_row(
         .map(|name| format!("\"{name}\""))
         .collect();
     let columns = columns.join(", ");
-    let from = format!("FROM {}{}", table.name, order(&table.name));
+    let from = format!("FROM {}{}", table.name, order(table));
     match connection {
         #[cfg(feature = "sqlite")]
         AnyConnection::Sqlite(inner) => {
@@ -121,9 +121,10 @@ fn visit_all(
 }
 
 /// Agents refer to the people who answer for them.
-fn order(table: &str) -> &'static str {
-    match table {
-        "users" => " ORDER BY owner_id IS NOT NULL, id",
+fn order(table: &Table) -> &'static str {
+    let has = |column: &str| table.columns.iter().any(|name| name == column);
+    match table.name.as_str() {
+        "users" if has("owner_id") => " ORDER BY owner_id IS NOT NULL, id",
         "audit_events" => " ORDER BY seq",
         _ => "",
     }
