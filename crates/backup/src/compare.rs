@@ -12,8 +12,9 @@ use crate::{FrozenAgent, Occupant, StandingKey, StandingUser};
 pub struct Comparison {
     /// Keys that were made since. They are gone.
     pub keys_gone: Vec<LostKey>,
-    /// Keys that were revoked since. They are revoked again.
-    pub keys_revoked: Vec<LostKey>,
+    /// Keys that were revoked since, or given an earlier end by a rotation. They end again as they
+    /// did then.
+    pub keys_ended: Vec<LostKey>,
     /// Users that were made since. They are gone.
     pub users_gone: Vec<LostUser>,
     /// Users that were disabled or frozen since. They are disabled again.
@@ -82,12 +83,13 @@ impl Comparison {
             }
             return Ok(());
         };
-        let is_revived = standing.revoked_at.is_some() && loaded.unverified().revoked_at.is_none();
-        if is_revived && loaded.is_genuine(macs) {
-            let mut record = loaded.unverified().clone();
-            record.revoked_at = standing.revoked_at;
+        let mut record = loaded.unverified().clone();
+        record.revoked_at = record.revoked_at.or(standing.revoked_at);
+        let ends = [record.expires_at, standing.expires_at];
+        record.expires_at = ends.into_iter().flatten().min();
+        if record != *loaded.unverified() && loaded.is_genuine(macs) {
             tx.replace_api_key(loaded.mac(), &Signed::sign(record, macs))?;
-            self.keys_revoked.push(lost());
+            self.keys_ended.push(lost());
         }
         Ok(())
     }

@@ -43,8 +43,12 @@ impl<S: Store<Tx: Snapshot + EncryptionKeys + AuditEvents>> CreateBackup<S> {
             clock,
             ..
         } = &self.0;
-        let event = Event::new(Actor::host(), BACKUP_CREATE, Subject::new("backup", ""))
-            .with("recipients", recipients.names().join(" "));
+        let event = Event::new(
+            Actor::host(),
+            BACKUP_CREATE,
+            Subject::new("backup", clock.now()),
+        )
+        .with("recipients", recipients.names().join(" "));
         store.write(|tx| audit.record(tx, &event))?;
         store.read(|tx| {
             let contents = tx.contents()?;

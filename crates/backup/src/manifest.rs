@@ -73,6 +73,7 @@ impl Manifest {
     /// How many rows all tables have together.
     #[must_use]
     pub fn total_rows(&self) -> u64 {
-        self.rows.values().sum()
+        let rows = self.rows.values();
+        rows.fold(0, |sum, rows| sum.saturating_add(*rows))
     }
 }

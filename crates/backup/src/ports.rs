@@ -146,9 +146,9 @@ pub struct StandingKey {
     pub user: UserId,
     /// What the owner calls it.
     pub name: String,
-    /// When it was made.
-    pub created_at: Timestamp,
-    /// Since when it is refused.
+    /// From when on it is refused.
+    pub expires_at: Option<Timestamp>,
+    /// Since when it is refused because somebody said so.
     pub revoked_at: Option<Timestamp>,
 }
 

@@ -112,7 +112,7 @@ fn event(manifest: &Manifest, epoch: &Epoch, since: Option<&Comparison>) -> Even
     };
     let counts = [
         ("keys_gone", since.keys_gone.len()),
-        ("keys_revoked", since.keys_revoked.len()),
+        ("keys_ended", since.keys_ended.len()),
         ("users_gone", since.users_gone.len()),
         ("users_disabled", since.users_disabled.len()),
         ("users_deleted", since.users_deleted.len()),

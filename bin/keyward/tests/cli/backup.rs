@@ -213,6 +213,26 @@ fn verifying_leaves_nothing_in_the_temporary_folder() {
 }
 
 #[test]
+fn production_makes_proves_and_restores_backups_too() {
+    let sandbox = Sandbox::production();
+    assert_eq!(sandbox.run(&["init", "--username", "ada"]).code, 0);
+    let recipient = sandbox.run(&["backup", "identity", "id.txt"]).stdout;
+    let create = ["backup", "create", "--recipient", recipient.trim(), "b"];
+    assert_eq!(sandbox.run(&create).code, 0);
+
+    // Proving needs the keys and no database.
+    let sandbox = sandbox.unset("DATABASE_URL");
+    let verified = sandbox.run(&["backup", "verify", "--identity-file", "id.txt", "b"]);
+    assert_eq!(verified.code, 0, "{verified:?}");
+
+    let elsewhere = format!("sqlite://{}", sandbox.path("elsewhere.db").display());
+    let sandbox = sandbox.set("DATABASE_URL", &elsewhere);
+    let restored = sandbox.run(&["backup", "restore", "--identity-file", "id.txt", "b"]);
+    assert_eq!(restored.code, 0, "{restored:?}");
+    assert!(sandbox.run(&["user", "list"]).stdout.contains("ada"));
+}
+
+#[test]
 fn what_is_no_recipient_is_refused() {
     let operator = Operator::new();
     let none = operator.sandbox.run(&["backup", "create", "b"]);

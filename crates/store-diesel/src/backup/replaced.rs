@@ -107,14 +107,14 @@ struct KeyRow {
     user_id: String,
     #[diesel(sql_type = Text)]
     name: String,
-    #[diesel(sql_type = BigInt)]
-    created_at: i64,
+    #[diesel(sql_type = Nullable<BigInt>)]
+    expires_at: Option<i64>,
     #[diesel(sql_type = Nullable<BigInt>)]
     revoked_at: Option<i64>,
 }
 
 fn keys(connection: &mut AnyConnection) -> QueryResult<Vec<StandingKey>> {
-    let sql = "SELECT id, user_id, name, created_at, revoked_at FROM api_keys \
+    let sql = "SELECT id, user_id, name, expires_at, revoked_at FROM api_keys \
                WHERE kind <> 'login' ORDER BY created_at, id";
     let rows: Vec<KeyRow> = each!(connection, inner => diesel::sql_query(sql).load(inner))?;
     let keys = rows.into_iter().filter_map(|row| {
@@ -122,7 +122,7 @@ fn keys(connection: &mut AnyConnection) -> QueryResult<Vec<StandingKey>> {
             id: ApiKeyId::parse(&row.id)?,
             user: UserId::parse(&row.user_id).ok()?,
             name: row.name,
-            created_at: Timestamp(row.created_at),
+            expires_at: row.expires_at.map(Timestamp),
             revoked_at: row.revoked_at.map(Timestamp),
         })
     });

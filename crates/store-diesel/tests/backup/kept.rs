@@ -1,7 +1,7 @@
 //! What was ended in the content that a restore replaces stays ended.
 
 use keyward_agents::{Agents as _, ManageAgents, TreeChange};
-use keyward_auth::{ApiKeys as _, Host, Role, UserChange, UserStatus, Users as _};
+use keyward_auth::{ApiKeyRecord, ApiKeys as _, Host, Role, UserChange, UserStatus, Users as _};
 use keyward_core::Store as _;
 use keyward_crypto::{ApiKey, Signed};
 use keyward_store_diesel::testing::TestDatabase;
@@ -12,6 +12,7 @@ use crate::world::World;
 
 on_both![
     a_key_that_was_revoked_is_revoked_again,
+    a_key_that_was_rotated_ends_as_it_did,
     what_was_made_since_is_told_and_gone,
     people_and_agents_that_were_stopped_stay_stopped,
     the_last_administrator_stays_and_is_told,
@@ -27,11 +28,28 @@ fn a_key_that_was_revoked_is_revoked_again(database: &TestDatabase) {
     revoke(world, &revoked);
 
     let since = vault.restore(&backup, world, true).unwrap().since.unwrap();
-    let ids: Vec<_> = since.keys_revoked.iter().map(|key| key.id).collect();
+    let ids: Vec<_> = since.keys_ended.iter().map(|key| key.id).collect();
     assert_eq!(ids, [revoked.id()]);
     assert_eq!(since.keys_gone, []);
     assert!(world.permit::<keyward_auth::Any>(&revoked).is_none());
     assert!(world.permit::<keyward_auth::Any>(&kept).is_some());
+}
+
+/// A rotation gives the old key an end.
+fn a_key_that_was_rotated_ends_as_it_did(database: &TestDatabase) {
+    let vault = Vault::new(database);
+    let world = &vault.world;
+    let key = world.add_key(&world.add(Role::Normal));
+    let backup = vault.backup();
+    let end = world.now().plus(3_600);
+    change_key(world, &key, |record| record.expires_at = Some(end));
+
+    let since = vault.restore(&backup, world, true).unwrap().since.unwrap();
+    let ids: Vec<_> = since.keys_ended.iter().map(|key| key.id).collect();
+    assert_eq!(ids, [key.id()]);
+    assert!(world.permit::<keyward_auth::Any>(&key).is_some());
+    world.clock.advance(3_600);
+    assert!(world.permit::<keyward_auth::Any>(&key).is_none());
 }
 
 fn what_was_made_since_is_told_and_gone(database: &TestDatabase) {
@@ -130,12 +148,16 @@ fn nothing_is_compared_without_a_replaced_database(database: &TestDatabase) {
 }
 
 fn revoke(world: &World, key: &ApiKey) {
+    change_key(world, key, |record| record.revoked_at = Some(world.now()));
+}
+
+fn change_key(world: &World, key: &ApiKey, change: impl FnOnce(&mut ApiKeyRecord)) {
     write(&world.store, |tx| {
         let stored = tx.key_with_owner(key.id())?.unwrap().key;
         let mut record = stored.unverified().clone();
-        record.revoked_at = Some(world.now());
-        let revoked = tx.replace_api_key(stored.mac(), &Signed::sign(record, &macs()))?;
-        assert!(revoked);
+        change(&mut record);
+        let changed = tx.replace_api_key(stored.mac(), &Signed::sign(record, &macs()))?;
+        assert!(changed);
         Ok(())
     });
 }

@@ -110,7 +110,7 @@ fn as_json(database: &DatabaseUrl, restored: &Restored) -> Value {
     let since = restored.since.as_ref().map(|since| {
         json!({
             "keys_gone": keys_json(&since.keys_gone),
-            "keys_revoked": keys_json(&since.keys_revoked),
+            "keys_ended": keys_json(&since.keys_ended),
             "users_gone": users_json(&since.users_gone),
             "users_disabled": users_json(&since.users_disabled),
             "users_deleted": users_json(&since.users_deleted),
@@ -190,8 +190,8 @@ fn compared(since: &Comparison) -> String {
             keys(&since.keys_gone),
         ),
         (
-            "API keys revoked since, revoked again",
-            keys(&since.keys_revoked),
+            "API keys revoked or rotated since, ended again",
+            keys(&since.keys_ended),
         ),
         ("users made since, who are gone", users(&since.users_gone)),
         (
