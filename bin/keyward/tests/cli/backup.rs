@@ -30,9 +30,9 @@ fn an_identity_is_a_private_file_that_is_never_overwritten() {
 #[test]
 fn a_backup_is_made_proven_and_restored_by_an_operator() {
     let operator = Operator::new();
-    let made = operator.create("a.backup");
-    assert!(made.stdout.contains("wrote a.backup"), "{made:?}");
-    assert!(made.stdout.contains("kwa1."), "{made:?}");
+    let created = operator.create("a.backup");
+    assert!(created.stdout.contains("wrote a.backup"), "{created:?}");
+    assert!(created.stdout.contains("kwa1."), "{created:?}");
     let mode = operator.sandbox.path("a.backup").metadata().unwrap().mode() & 0o777;
     assert_eq!(mode, 0o600);
 

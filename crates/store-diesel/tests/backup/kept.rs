@@ -6,7 +6,7 @@ use keyward_core::Store as _;
 use keyward_crypto::{ApiKey, Signed};
 use keyward_store_diesel::testing::TestDatabase;
 
-use crate::support::{macs, on_both, write};
+use crate::support::{Client, macs, on_both, write};
 use crate::vault::{Vault, add_agent};
 use crate::world::World;
 
@@ -16,6 +16,7 @@ on_both![
     what_was_made_since_is_told_and_gone,
     people_and_agents_that_were_stopped_stay_stopped,
     the_last_administrator_stays_and_is_told,
+    rows_that_are_not_genuine_are_not_made_so,
     nothing_is_compared_without_a_replaced_database,
 ];
 
@@ -130,6 +131,52 @@ fn the_last_administrator_stays_and_is_told(database: &TestDatabase) {
     assert_eq!(since.users_disabled, []);
     let user = world.store.read(|tx| tx.user(vault.person.id)).unwrap();
     assert!(user.unwrap().unverified().is_active_admin());
+}
+
+/// A restore signs what it ends. It must not sign what somebody has put into the database.
+fn rows_that_are_not_genuine_are_not_made_so(database: &TestDatabase) {
+    let vault = Vault::new(database);
+    let world = &vault.world;
+    let owner = world.add(Role::Normal);
+    let key = world.add_key(&owner);
+    let mut client = Client::of(database);
+    let forge = format!(
+        "UPDATE api_keys SET scopes = 'admin' WHERE id = '{}' OR kind = 'login'; \
+         UPDATE users SET role = 'admin' WHERE id = '{}'; \
+         UPDATE agents SET creator_id = '{}'",
+        key.id(),
+        owner.unverified().id,
+        owner.unverified().id
+    );
+    client.run(&forge).unwrap();
+    let backup = vault.backup();
+    let end = format!(
+        "UPDATE api_keys SET revoked_at = 1 WHERE id = '{}'; \
+         UPDATE users SET status = 'disabled' WHERE id = '{}'; \
+         UPDATE agents SET frozen_at = 1",
+        key.id(),
+        owner.unverified().id
+    );
+    client.run(&end).unwrap();
+
+    let restored = vault.restore(&backup, world, true).unwrap();
+    assert_eq!(restored.epoch.sessions, 0);
+    let since = restored.since.unwrap();
+    assert_eq!(since.keys_ended, []);
+    assert_eq!(since.users_disabled, []);
+    assert_eq!(since.users_kept[0].id, owner.unverified().id);
+    world
+        .store
+        .read(|tx| {
+            for id in [key.id(), vault.person.session.id()] {
+                let found = tx.key_with_owner(id)?.unwrap();
+                assert!(!found.key.is_genuine(&macs()));
+            }
+            assert!(!tx.user(owner.unverified().id)?.unwrap().is_genuine(&macs()));
+            assert!(!tx.agent(vault.agent)?.unwrap().record.is_genuine(&macs()));
+            Ok::<_, keyward_core::StoreError>(())
+        })
+        .unwrap();
 }
 
 fn nothing_is_compared_without_a_replaced_database(database: &TestDatabase) {

@@ -51,7 +51,7 @@ fn a_backup_with_a_table_that_is_missing_or_unknown_is_refused(database: &TestDa
     });
     assert!(vault.verify(&other_columns).is_err());
     let newer = old_backup(&vault, |manifest| {
-        manifest.migrations.push("0999".to_owned())
+        manifest.migrations.push("0999".to_owned());
     });
     let error = vault.verify(&newer).unwrap_err();
     let keyward_backup::VerifyError::Load(LoadError::Rebuild(RebuildError::NewerBackup(unknown))) =

@@ -64,6 +64,7 @@ impl World {
     }
 
     /// The same keys and the same clock on another database, which is left as it is.
+    #[allow(dead_code, reason = "the tests of backups use it")]
     pub(crate) fn on(&self, database: &TestDatabase) -> Self {
         let url = database.database_url();
         let store = DieselStore::connect(&url, Options::default()).unwrap();
@@ -78,6 +79,7 @@ impl World {
         }
     }
 
+    #[allow(dead_code, reason = "the tests of backups use it")]
     pub(crate) fn environment(&self) -> Environment<DieselStore> {
         self.environment.clone()
     }
