@@ -4,11 +4,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use keyward_audit::{Action, Actor, Event, Subject, VerifyAudit};
-use keyward_auth::{PersonName, User};
+use keyward_auth::{PersonName, User, Users as _};
 use keyward_core::Store as _;
 use keyward_store_diesel::testing::TestDatabase;
 
-use crate::support::{Client, added, on_both, user};
+use crate::support::{Client, added, on_both, sign, user, write};
 use crate::vault::{Vault, content, other_kind};
 
 on_both![
@@ -108,8 +108,15 @@ fn texts_and_numbers_come_through_as_they_are(database: &TestDatabase) {
     );
 }
 
+/// So many people that they are not all loaded by one statement.
 fn an_agent_may_be_older_than_the_person_who_answers_for_it(database: &TestDatabase) {
     let vault = Vault::new(database);
+    write(&vault.world.store, |tx| {
+        for _ in 0..600 {
+            assert!(tx.add_user(&sign(user()))?);
+        }
+        Ok(())
+    });
     let newcomer = vault.world.add(keyward_auth::Role::Normal);
     let sql = format!(
         "UPDATE users SET owner_id = '{}' WHERE id = '{}'",
@@ -119,7 +126,7 @@ fn an_agent_may_be_older_than_the_person_who_answers_for_it(database: &TestDatab
     Client::of(database).run(&sql).unwrap();
     let target = other_kind(database);
     vault.restored(&vault.backup(), &target);
-    assert_eq!(Client::of(&target).count("users"), 4);
+    assert_eq!(Client::of(&target).count("users"), 604);
 }
 
 /// Each writer adds a user and an event in one transaction, so that a copy with another number of
@@ -132,11 +139,11 @@ fn a_backup_is_one_moment_while_others_write(database: &TestDatabase) {
         for _ in 0..3 {
             scope.spawn(|| {
                 while !stop.load(Ordering::Relaxed) {
-                    let user = crate::support::sign(user());
+                    let user = sign(user());
                     let id = user.unverified().id;
                     let event = Event::new(Actor::system(), ADD, Subject::new("user", id));
                     let done = environment.store.write(|tx| {
-                        keyward_auth::Users::add_user(tx, &user)?;
+                        tx.add_user(&user)?;
                         environment.audit.record(tx, &event)
                     });
                     done.unwrap();
