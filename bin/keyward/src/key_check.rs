@@ -5,8 +5,8 @@ use keyward_crypto::{KeyRing, MacRing};
 use keyward_encryption::{KeyCheckError, KeyState};
 use keyward_store_diesel::DieselStore;
 
-/// Compares the keys with the database, seals under its active key from then on, and says how many
-/// keys it knows. The database is not changed, whatever schema it has.
+/// Compares the keys with the database, seals and signs with its active keys from then on, and says
+/// how many keys it knows. The database is not changed, whatever schema it has.
 pub(crate) fn verify(
     store: &DieselStore,
     fields: &KeyRing,
@@ -23,7 +23,7 @@ pub(crate) fn verify(
     }
     for key in stored.iter().filter(|key| key.state == KeyState::Active) {
         // It is there: that was verified.
-        let _ = fields.activate(&key.kid);
+        let _ = fields.activate(&key.kid) || macs.activate(&key.kid);
     }
     Ok(Ok(stored.len()))
 }

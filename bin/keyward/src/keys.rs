@@ -17,10 +17,9 @@ use keyward_store_diesel::DatabaseUrl;
 use crate::private_path::{self, Readers, SecretFileError};
 use crate::settings::{Mode, Name, Origin, Settings};
 
-use self::generated::Kept;
-
 pub(crate) use self::error::KeyError;
 pub(crate) use self::files::{KeyFiles, add_to_file};
+pub(crate) use self::generated::{Kept, keep};
 pub(crate) use self::kind::KeyKind;
 pub(crate) use self::new::print_new;
 pub(crate) use self::show::{print, write};
@@ -212,7 +211,7 @@ fn generate(
 ) -> Result<Found, KeyError> {
     let path = kind.path(settings);
     let key = kind.new_key();
-    let kept = generated::keep(&path, &key).map_err(|source| KeyError::NotCreated {
+    let kept = keep(&path, &key).map_err(|source| KeyError::NotCreated {
         name: kind.name(),
         path: path.clone(),
         source,

@@ -35,6 +35,15 @@ pub(crate) fn prepare_to_read(settings: &Settings) -> Result<Prepared, Failure> 
     Ok(Prepared::told(keys, database))
 }
 
+/// [`prepare`] for a restore: a place for the database is made in development, but no key.
+pub(crate) fn prepare_to_restore(settings: &Settings) -> Result<Prepared, Failure> {
+    let prepared = prepare_to_read(settings)?;
+    if settings.mode == Mode::Development && settings.database_url.is_none() {
+        create_data_dir(&settings.data_dir)?;
+    }
+    Ok(prepared)
+}
+
 impl Prepared {
     fn told(keys: KeyMaterial, database: DatabaseUrl) -> Self {
         tracing::debug!(

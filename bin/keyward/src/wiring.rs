@@ -16,6 +16,7 @@ use keyward_store_diesel::{ConnectError, DieselStore, MigrateError, MigrationRep
 
 use crate::exit::Failure;
 use crate::key_check;
+use crate::keys::KeyMaterial;
 use crate::settings::{self, Settings};
 use crate::startup::{self, Prepared};
 
@@ -59,22 +60,25 @@ impl Installation {
         )))
     }
 
+    /// Opens the database for a command that replaces its content: the keys need not be those of
+    /// what is there, and no key is generated.
+    pub(crate) fn open_to_restore(settings: &Settings) -> Result<Self, Failure> {
+        Self::unchecked(settings, startup::prepare_to_restore(settings)?)
+    }
+
     fn connect(settings: &Settings, prepared: Prepared) -> Result<Self, Failure> {
-        let store = DieselStore::connect(&prepared.database, Options::default())
-            .map_err(|error| unreachable(&error))?;
-        let (fields, macs) = (prepared.keys.fields, prepared.keys.macs);
-        key_check::verify(&store, &fields, &macs)
+        let installation = Self::unchecked(settings, prepared)?;
+        let Environment { fields, macs, .. } = &installation.environment;
+        key_check::verify(&installation.store, fields, macs)
             .map_err(|error| broken(&error))?
             .map_err(Failure::configuration)?;
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let environment = Environment {
-            store: store.clone(),
-            audit: AuditLog::new(macs.clone(), Arc::clone(&clock)),
-            fields,
-            macs,
-            hashing: Hashing::new(Passwords::new()),
-            clock,
-        };
+        Ok(installation)
+    }
+
+    fn unchecked(settings: &Settings, prepared: Prepared) -> Result<Self, Failure> {
+        let store = DieselStore::connect(&prepared.database, Options::default())
+            .map_err(|error| unreachable(&error))?;
+        let environment = environment(store.clone(), prepared.keys);
         Ok(Self {
             store,
             migrated: MigrationReport {
@@ -187,6 +191,19 @@ impl Installation {
                 }
             }
         })
+    }
+}
+
+/// What services work with on a store.
+pub(crate) fn environment(store: DieselStore, keys: KeyMaterial) -> Environment<DieselStore> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    Environment {
+        store,
+        audit: AuditLog::new(keys.macs.clone(), Arc::clone(&clock)),
+        fields: keys.fields,
+        macs: keys.macs,
+        hashing: Hashing::new(Passwords::new()),
+        clock,
     }
 }
 

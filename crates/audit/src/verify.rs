@@ -54,13 +54,7 @@ impl<S: Store<Tx: AuditEvents>> VerifyAudit<S> {
     /// Besides what the store reports, [`StoreError::Corrupt`] when the record of the end is not
     /// genuine: an anchor that somebody else made up would vouch for their chain.
     pub fn anchor(&self) -> Result<Option<Anchor>, StoreError> {
-        match self.store.lookup(|tx| tx.audit_head())? {
-            Some(head) if !head.is_genuine(&self.macs) => Err(not_genuine()),
-            head => Ok(head.map(|head| Anchor {
-                seq: head.seq,
-                mac: head.last,
-            })),
-        }
+        self.store.lookup(|tx| Anchor::of_end(tx, &self.macs))
     }
 }
 
@@ -118,6 +112,19 @@ impl fmt::Display for Finding {
 pub struct Anchor {
     seq: Seq,
     mac: Mac,
+}
+
+impl Anchor {
+    /// [`VerifyAudit::anchor`] inside a unit of work.
+    pub fn of_end(tx: &mut impl AuditEvents, macs: &MacRing) -> Result<Option<Self>, StoreError> {
+        match tx.audit_head()? {
+            Some(head) if !head.is_genuine(macs) => Err(not_genuine()),
+            head => Ok(head.map(|head| Self {
+                seq: head.seq,
+                mac: head.last,
+            })),
+        }
+    }
 }
 
 impl fmt::Display for Anchor {

@@ -46,6 +46,7 @@ mod agents;
 mod api_keys;
 mod attempts;
 mod audit;
+mod backup;
 mod connection;
 mod credentials;
 mod durability;

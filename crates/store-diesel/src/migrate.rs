@@ -54,7 +54,8 @@ impl DieselStore {
         let mut connection = AnyConnection::open(self.url(), Access::Write)?;
         connection.begin_write()?;
         // When something fails, the connection is dropped, and with it the transaction.
-        let applied = apply(&mut connection)?;
+        hold_others_back(&mut connection)?;
+        let applied = apply(&mut connection, UpTo::Latest)?;
         connection.commit()?;
         Ok(MigrationReport { applied })
     }
@@ -74,18 +75,65 @@ impl DieselStore {
     }
 }
 
-fn apply(connection: &mut AnyConnection) -> Result<Vec<String>, MigrateError> {
-    hold_others_back(connection)?;
-    let recorded = recorded(connection)?;
-    match connection {
-        #[cfg(feature = "sqlite")]
-        AnyConnection::Sqlite(inner) => apply_from(&SQLITE, &recorded, inner),
-        #[cfg(feature = "postgres")]
-        AnyConnection::Postgres(inner) => apply_from(&POSTGRES, &recorded, inner),
+/// Which migrations are applied.
+#[derive(Clone, Copy)]
+pub(crate) enum UpTo<'a> {
+    /// All of them.
+    Latest,
+    /// Those of these versions.
+    Listed(&'a [String]),
+}
+
+impl UpTo<'_> {
+    fn includes(self, version: &String) -> bool {
+        match self {
+            Self::Latest => true,
+            Self::Listed(versions) => versions.contains(version),
+        }
     }
 }
 
-fn hold_others_back(connection: &mut AnyConnection) -> QueryResult<()> {
+/// Applies what is missing, and says what that was.
+pub(crate) fn apply(
+    connection: &mut AnyConnection,
+    up_to: UpTo<'_>,
+) -> Result<Vec<String>, MigrateError> {
+    let recorded = recorded(connection)?;
+    match connection {
+        #[cfg(feature = "sqlite")]
+        AnyConnection::Sqlite(inner) => apply_from(&SQLITE, &recorded, up_to, inner),
+        #[cfg(feature = "postgres")]
+        AnyConnection::Postgres(inner) => apply_from(&POSTGRES, &recorded, up_to, inner),
+    }
+}
+
+/// Which of these versions this Keyward does not know.
+pub(crate) fn unknown(
+    connection: &AnyConnection,
+    versions: &[String],
+) -> Result<Vec<String>, Source> {
+    match connection {
+        #[cfg(feature = "sqlite")]
+        AnyConnection::Sqlite(_) => Ok(unknown_of(
+            &embedded::<diesel::sqlite::Sqlite>(&SQLITE)?,
+            versions,
+        )),
+        #[cfg(feature = "postgres")]
+        AnyConnection::Postgres(_) => Ok(unknown_of(
+            &embedded::<diesel::pg::Pg>(&POSTGRES)?,
+            versions,
+        )),
+    }
+}
+
+fn unknown_of<DB: Backend>(known: &[Known<DB>], versions: &[String]) -> Vec<String> {
+    let is_known = |version: &String| known.iter().any(|known| known.version == *version);
+    let unknown = versions.iter().filter(|version| !is_known(version));
+    unknown.cloned().collect()
+}
+
+/// Lets one node at a time change the schema, and lets that take as long as it needs.
+pub(crate) fn hold_others_back(connection: &mut AnyConnection) -> QueryResult<()> {
     match connection {
         // The transaction began by locking the database.
         #[cfg(feature = "sqlite")]
@@ -93,6 +141,7 @@ fn hold_others_back(connection: &mut AnyConnection) -> QueryResult<()> {
         #[cfg(feature = "postgres")]
         AnyConnection::Postgres(inner) => inner.batch_execute(&format!(
             "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = '60s'; \
+             SET LOCAL idle_in_transaction_session_timeout = 0; \
              SELECT pg_advisory_xact_lock({LOCK});"
         )),
     }
@@ -101,6 +150,7 @@ fn hold_others_back(connection: &mut AnyConnection) -> QueryResult<()> {
 fn apply_from<C, DB>(
     source: &EmbeddedMigrations,
     recorded: &[String],
+    up_to: UpTo<'_>,
     connection: &mut C,
 ) -> Result<Vec<String>, MigrateError>
 where
@@ -108,12 +158,7 @@ where
     DB: Backend,
 {
     let known = embedded::<DB>(source).map_err(MigrateError::Failed)?;
-    let is_known = |version: &String| known.iter().any(|known| known.version == *version);
-    let unknown: Vec<String> = recorded
-        .iter()
-        .filter(|version| !is_known(version))
-        .cloned()
-        .collect();
+    let unknown = unknown_of(&known, recorded);
     if !unknown.is_empty() {
         return Err(MigrateError::NewerSchema { unknown });
     }
@@ -123,7 +168,7 @@ where
     let mut applied = Vec::new();
     for missing in known
         .into_iter()
-        .filter(|known| !recorded.contains(&known.version))
+        .filter(|known| !recorded.contains(&known.version) && up_to.includes(&known.version))
     {
         connection
             .run_migration(&*missing.migration)
@@ -145,7 +190,7 @@ fn pending<DB: Backend>(
 }
 
 /// The versions of the migrations that the database has seen.
-fn recorded(connection: &mut AnyConnection) -> QueryResult<Vec<String>> {
+pub(crate) fn recorded(connection: &mut AnyConnection) -> QueryResult<Vec<String>> {
     if connection.has_table("__diesel_schema_migrations")? {
         __diesel_schema_migrations::table
             .select(__diesel_schema_migrations::version)

@@ -52,7 +52,8 @@ const USE: &str = "INSERT INTO used_proofs (prover, verifier, purpose, step) \
      ON CONFLICT (prover, verifier, purpose) DO UPDATE SET step = excluded.step \
      WHERE used_proofs.step < excluded.step";
 
-const RAISE_FLOOR: &str = "INSERT INTO used_proofs (prover, verifier, purpose, step) \
+/// No step before this one is accepted.
+pub(crate) const RAISE_FLOOR: &str = "INSERT INTO used_proofs (prover, verifier, purpose, step) \
      VALUES ('', '', '', $1) \
      ON CONFLICT (prover, verifier, purpose) DO UPDATE SET step = excluded.step \
      WHERE used_proofs.step < excluded.step";

@@ -1,4 +1,4 @@
-//! Keeping a generated key on disk, once.
+//! Keeping a generated key or identity on disk, once.
 
 use std::io;
 use std::path::Path;
@@ -9,14 +9,14 @@ use crate::private_path;
 
 /// Whose key is at the path.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Kept {
+pub(crate) enum Kept {
     Mine,
     /// A file was there already, complete and on disk.
     Theirs,
 }
 
 /// Writes `key` to `path`, if nothing is there, for its owner alone.
-pub(super) fn keep(path: &Path, key: &SecretText) -> io::Result<Kept> {
+pub(crate) fn keep(path: &Path, key: &SecretText) -> io::Result<Kept> {
     Ok(if private_path::create(path, &[key.expose(), "\n"])? {
         Kept::Mine
     } else {

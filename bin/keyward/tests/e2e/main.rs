@@ -12,6 +12,7 @@
 mod running;
 
 mod agents;
+mod backup;
 mod codes;
 mod commands;
 mod first_start;

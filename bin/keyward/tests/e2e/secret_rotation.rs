@@ -30,6 +30,7 @@ fn replaced(home: &Home) {
     let added = json_of(&home.run(&["keys", "add", "--secret", "--json"]));
     let new = added["kid"].as_str().unwrap().to_owned();
     assert_eq!(signing(home), old, "adding one changes nothing");
+    nothing_is_signed_by_what_others_lack(home, &new);
     activate(home, &new);
     until("a server that signs with the new secret", || {
         let signing = home
@@ -76,6 +77,26 @@ fn replaced(home: &Home) {
     let verified = home.run(&["audit", "verify", "--anchor", anchor.trim()]);
     assert_eq!(verified.code, 0, "{verified:?}");
     control_the_audit_key(home, &old, anchor.trim());
+}
+
+/// Other nodes may not have a secret that was only added here.
+fn nothing_is_signed_by_what_others_lack(home: &Home, new: &str) {
+    let identity = home.run(&["backup", "identity", "identity.txt"]);
+    let words = identity.stdout.split_whitespace();
+    let recipient = words.into_iter().find(|word| word.starts_with("age1"));
+    let recipient = recipient.unwrap_or_else(|| panic!("{identity:?}"));
+    for command in [
+        ["backup", "create", "--recipient", recipient, "one.backup"].as_slice(),
+        &["backup", "key"],
+        &["user", "add", "--username", "bob"],
+    ] {
+        let ran = home.run(command);
+        assert_eq!(ran.code, 0, "{ran:?}");
+    }
+    let signed = home.sql().value(&format!(
+        "SELECT CAST(count(*) AS TEXT) AS value FROM audit_events WHERE mac LIKE '{new}.%'"
+    ));
+    assert_eq!(signed, "0");
 }
 
 /// Without what was kept of the old secret, its part of the log is not verified.

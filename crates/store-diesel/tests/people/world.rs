@@ -63,6 +63,27 @@ impl World {
         }
     }
 
+    /// The same keys and the same clock on another database, which is left as it is.
+    #[allow(dead_code, reason = "the tests of backups use it")]
+    pub(crate) fn on(&self, database: &TestDatabase) -> Self {
+        let url = database.database_url();
+        let store = DieselStore::connect(&url, Options::default()).unwrap();
+        Self {
+            store: store.clone(),
+            clock: self.clock.clone(),
+            environment: Environment {
+                store,
+                ..self.environment.clone()
+            },
+            last_used: Arc::default(),
+        }
+    }
+
+    #[allow(dead_code, reason = "the tests of backups use it")]
+    pub(crate) fn environment(&self) -> Environment<DieselStore> {
+        self.environment.clone()
+    }
+
     pub(crate) fn login(&self) -> Login<DieselStore> {
         Login::new(self.environment.clone())
     }

@@ -1,0 +1,173 @@
+#[cfg(feature = "postgres")]
+use diesel::connection::SimpleConnection as _;
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Nullable, Text};
+use keyward_auth::{UserId, UserStatus};
+use keyward_backup::{
+    FrozenAgent, KeptCode, Occupant, Replaced, StandingKey, StandingUser, Target,
+};
+use keyward_core::{StoreError, Timestamp};
+use keyward_crypto::{ApiKeyId, Mac};
+
+use super::catalog::{self, LEFT_OUT, TABLES};
+use crate::DieselTx;
+use crate::connection::{AnyConnection, each};
+use crate::migrate;
+
+impl Replaced for DieselTx {
+    fn target(&mut self, now: Timestamp) -> Result<Target, StoreError> {
+        self.run(|connection| {
+            migrate::hold_others_back(connection)?;
+            let found = catalog::tables(connection)?;
+            lock(connection, &found)?;
+            let has = |name: &str| found.iter().any(|table| table == name);
+            let mut target = Target::default();
+            if has("serving_nodes") {
+                let since = now.0.saturating_sub(NODE_SECONDS);
+                let nodes = format!(
+                    "SELECT id AS value FROM serving_nodes WHERE seen_at >= {since} ORDER BY id"
+                );
+                target.nodes = catalog::values(connection, &nodes)?;
+            }
+            if has("users") && has("api_keys") && catalog::count(connection, "users")? > 0 {
+                target.occupant = Some(Occupant {
+                    users: users(connection)?,
+                    keys: keys(connection)?,
+                    frozen: if has("agents") {
+                        frozen(connection)?
+                    } else {
+                        Vec::new()
+                    },
+                    codes: if has("recovery_codes") {
+                        codes(connection)?
+                    } else {
+                        Vec::new()
+                    },
+                });
+            }
+            Ok(target)
+        })
+    }
+}
+
+/// Everybody who is at work ends first.
+fn lock(connection: &mut AnyConnection, found: &[String]) -> QueryResult<()> {
+    match connection {
+        // The transaction began by locking the database.
+        #[cfg(feature = "sqlite")]
+        AnyConnection::Sqlite(_) => {
+            let _ = found;
+            Ok(())
+        }
+        #[cfg(feature = "postgres")]
+        AnyConnection::Postgres(inner) => {
+            let ours = found
+                .iter()
+                .map(String::as_str)
+                .filter(|name| TABLES.contains(name) || LEFT_OUT.contains(name));
+            let ours: Vec<_> = ours.collect();
+            if ours.is_empty() {
+                return Ok(());
+            }
+            inner.batch_execute(&format!("LOCK TABLE {}", ours.join(", ")))
+        }
+    }
+}
+
+#[derive(QueryableByName)]
+struct UserRow {
+    #[diesel(sql_type = Text)]
+    id: String,
+    #[diesel(sql_type = Text)]
+    username: String,
+    #[diesel(sql_type = Text)]
+    status: String,
+}
+
+// What means nothing to Keyward cannot be in the backup either, so nothing is compared with it.
+
+fn users(connection: &mut AnyConnection) -> QueryResult<Vec<StandingUser>> {
+    let sql = "SELECT id, username, status FROM users ORDER BY id";
+    let rows: Vec<UserRow> = each!(connection, inner => diesel::sql_query(sql).load(inner))?;
+    let users = rows.into_iter().filter_map(|row| {
+        Some(StandingUser {
+            id: UserId::parse(&row.id).ok()?,
+            username: row.username,
+            status: UserStatus::parse(&row.status)?,
+        })
+    });
+    Ok(users.collect())
+}
+
+#[derive(QueryableByName)]
+struct KeyRow {
+    #[diesel(sql_type = Text)]
+    id: String,
+    #[diesel(sql_type = Text)]
+    user_id: String,
+    #[diesel(sql_type = Text)]
+    name: String,
+    #[diesel(sql_type = Nullable<BigInt>)]
+    expires_at: Option<i64>,
+    #[diesel(sql_type = Nullable<BigInt>)]
+    revoked_at: Option<i64>,
+}
+
+fn keys(connection: &mut AnyConnection) -> QueryResult<Vec<StandingKey>> {
+    let sql = "SELECT id, user_id, name, expires_at, revoked_at FROM api_keys \
+               WHERE kind <> 'login' ORDER BY created_at, id";
+    let rows: Vec<KeyRow> = each!(connection, inner => diesel::sql_query(sql).load(inner))?;
+    let keys = rows.into_iter().filter_map(|row| {
+        Some(StandingKey {
+            id: ApiKeyId::parse(&row.id)?,
+            user: UserId::parse(&row.user_id).ok()?,
+            name: row.name,
+            expires_at: row.expires_at.map(Timestamp),
+            revoked_at: row.revoked_at.map(Timestamp),
+        })
+    });
+    Ok(keys.collect())
+}
+
+#[derive(QueryableByName)]
+struct FrozenRow {
+    #[diesel(sql_type = Text)]
+    user_id: String,
+    #[diesel(sql_type = BigInt)]
+    frozen_at: i64,
+}
+
+fn frozen(connection: &mut AnyConnection) -> QueryResult<Vec<FrozenAgent>> {
+    let sql = "SELECT user_id, frozen_at FROM agents WHERE frozen_at IS NOT NULL";
+    let rows: Vec<FrozenRow> = each!(connection, inner => diesel::sql_query(sql).load(inner))?;
+    let agents = rows.into_iter().filter_map(|row| {
+        Some(FrozenAgent {
+            id: UserId::parse(&row.user_id).ok()?,
+            frozen_at: Timestamp(row.frozen_at),
+        })
+    });
+    Ok(agents.collect())
+}
+
+#[derive(QueryableByName)]
+struct CodeRow {
+    #[diesel(sql_type = Text)]
+    user_id: String,
+    #[diesel(sql_type = Text)]
+    mac: String,
+}
+
+fn codes(connection: &mut AnyConnection) -> QueryResult<Vec<KeptCode>> {
+    let sql = "SELECT user_id, mac FROM recovery_codes";
+    let rows: Vec<CodeRow> = each!(connection, inner => diesel::sql_query(sql).load(inner))?;
+    let codes = rows.into_iter().filter_map(|row| {
+        Some(KeptCode {
+            user: UserId::parse(&row.user_id).ok()?,
+            mac: Mac::from_stored(&row.mac)?,
+        })
+    });
+    Ok(codes.collect())
+}
+
+/// How long a node counts as serving after it has said so.
+const NODE_SECONDS: i64 = 30;
