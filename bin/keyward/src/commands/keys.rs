@@ -5,6 +5,7 @@ mod refusal;
 mod show;
 
 use keyward_auth::Host;
+use keyward_core::StoreError;
 use keyward_crypto::KeyId;
 use keyward_encryption::{ManageEncryption, Pass, Reencrypt, Step};
 use keyward_store_diesel::DieselStore;
@@ -106,13 +107,24 @@ fn work(
     progress: &mut Progress,
 ) -> Result<u64, Failure> {
     let mut pass = Pass::default();
+    let mut failures = 0;
     loop {
-        match worker.step(&mut pass).map_err(|error| broken(&error))? {
+        let step = match worker.step(&mut pass) {
+            // The database is busy, or starts anew. Nothing is lost by asking again.
+            Err(StoreError::Unavailable(_)) if failures < PATIENCE => {
+                failures += 1;
+                Progress::wait();
+                continue;
+            }
+            step => step.map_err(|error| broken(&error))?,
+        };
+        failures = 0;
+        match step {
             Step::Moved(values) => progress.moved_at_most(values, rate),
             Step::Done { unreadable } => return Ok(unreadable),
             Step::Elsewhere => {
                 // A server works on it. Counting takes a while, so this does not ask often.
-                progress.wait();
+                Progress::wait();
                 let status = encryption.status().map_err(|error| broken(&error))?;
                 progress.is_at(status.done);
             }
@@ -128,3 +140,6 @@ fn key_id(text: &str) -> Result<KeyId, Failure> {
         )
     })
 }
+
+/// In seconds, about.
+const PATIENCE: u32 = 30;

@@ -64,7 +64,7 @@ impl Progress {
     }
 
     /// While another process works.
-    pub(super) fn wait(&self) {
+    pub(super) fn wait() {
         std::thread::sleep(WAIT);
     }
 

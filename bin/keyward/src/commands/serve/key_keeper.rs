@@ -30,7 +30,7 @@ impl KeyKeeper {
         let node = installation.node(name);
         node.join().map_err(|error| match error {
             KeepError::Refused(error) => Failure::configuration(error),
-            error => broken(&error),
+            KeepError::Store(error) => broken(&error),
         })?;
         let (stop, stopped) = channel();
         let worker = installation.reencrypt(node.id());
