@@ -28,8 +28,13 @@ pub(super) fn no_change(error: &EncryptionError) -> Failure {
                 .to_owned()
         }
         EncryptionError::InUse(values) => format!(
-            "{values} stored values are sealed under this key and would be lost; run `keyward keys \
-             rotate` first"
+            "{values} stored {} sealed under this key and would be lost; run `keyward keys rotate` \
+             first",
+            if *values == 1 {
+                "value is"
+            } else {
+                "values are"
+            }
         ),
         EncryptionError::NotRunning => "re-encryption does not run".to_owned(),
         _ => return broken(error),
