@@ -33,6 +33,10 @@ bench-http:
 crash rounds="200":
     KEYWARD_CRASH_ROUNDS={{rounds}} cargo test --release -p keyward --test crash -- --nocapture
 
+# Exchanges encryption keys again and again under load and kills, on SQLite and PostgreSQL.
+rotation rounds="20":
+    KEYWARD_ROTATION_ROUNDS={{rounds}} cargo test --release -p keyward --test rotation -- --nocapture
+
 # Everything that several do at the same moment, in its long form.
 races rounds="20":
     KEYWARD_RACE_ROUNDS={{rounds}} cargo test --workspace --no-fail-fast -- --nocapture \

@@ -247,3 +247,109 @@ fn a_new_key_in_front_of_the_old_one_is_fine_and_alone_is_not() {
         refuses(&home.set(variable, &new), &[variable, &old_id]);
     }
 }
+
+#[test]
+fn which_keys_may_be_missing_depends_on_their_state_on_sqlite() {
+    which_keys_may_be_missing(with_keys());
+}
+
+#[test]
+fn which_keys_may_be_missing_depends_on_their_state_on_postgresql() {
+    if let Some(home) = Home::on_postgres() {
+        which_keys_may_be_missing(home.with_keys());
+    }
+}
+
+/// Added keys may be missing, active and decrypt-only ones not, retired ones may again.
+fn which_keys_may_be_missing(home: Home) {
+    let (admin, credential) = used(&home, Gone::Stopped);
+    let old = home.value("FIELD_ENCRYPTION_KEY").to_owned();
+    let new = field_key();
+    let [old_id, new_id] = [&old, &new].map(|key| key_id(key));
+    let both = format!("{new},{old}");
+    let with = |home: Home, keys: &str| home.set("FIELD_ENCRYPTION_KEY", keys);
+    let starts = |home: &Home| {
+        let server = home.start();
+        let opened = server.client(&admin).access(&credential).expect(200);
+        assert_eq!(opened["fields"]["token"], "a stored secret");
+        server.stop();
+    };
+
+    let home = with(home, &both);
+    starts(&home);
+    let home = with(home, &old);
+    starts(&home);
+
+    let home = with(home, &both);
+    done(&home, &["keys", "activate", &new_id]);
+    let home = with(home, &old);
+    misses(&home, &new_id, "0 stored values");
+    // The credential, and the check of SECRET_KEY.
+    let home = with(home, &new);
+    misses(&home, &old_id, "2 stored values");
+
+    let home = with(home, &both);
+    done(&home, &["keys", "rotate"]);
+    let home = with(home, &new);
+    misses(&home, &old_id, "0 stored values");
+    let home = with(home, &old);
+    misses(&home, &new_id, "2 stored values");
+
+    let home = with(home, &both);
+    done(&home, &["keys", "retire", &old_id]);
+    starts(&home);
+    let home = with(home, &new);
+    starts(&home);
+}
+
+/// Nothing starts, `doctor` says the same, and the database stays as it was.
+fn misses(home: &Home, kid: &str, values: &str) {
+    let mut before = content(home);
+    refuses(home, &["FIELD_ENCRYPTION_KEY", kid, values, "not changed"]);
+    for command in ["status", "rotate"] {
+        let ran = home.run(&["keys", command]);
+        assert_eq!(ran.code, 78, "{ran:?}");
+        assert!(ran.stderr.contains(kid), "{ran:?}");
+    }
+    assert!(before == content(home), "the database was changed");
+    let ran = home.run(&["doctor", "--json"]);
+    assert_eq!(ran.code, 2, "{ran:?}");
+    let report: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+    let checks = report["checks"].as_array().unwrap();
+    let check = checks
+        .iter()
+        .find(|check| check["id"] == "keys.match-database")
+        .unwrap();
+    let evidence = check["evidence"].as_str().unwrap();
+    assert!(
+        evidence.contains(kid) && evidence.contains(values),
+        "{check}"
+    );
+    for key in keys(home) {
+        assert!(!ran.texts().contains(&key), "{ran:?}");
+    }
+    // It has read the database, for which SQLite puts two files beside it.
+    let mut after = content(home);
+    for content in [&mut before, &mut after] {
+        content.retain(|name, _| !name.ends_with("-wal") && !name.ends_with("-shm"));
+    }
+    assert!(before == after, "the database was changed by doctor");
+}
+
+/// Everything in the database.
+fn content(home: &Home) -> std::collections::BTreeMap<String, Vec<u8>> {
+    if home.get("DATABASE_URL").is_none() {
+        return home.database_bytes();
+    }
+    let sums = home.sql().checksums().into_iter();
+    sums.map(|(table, sum)| (table, sum.into_bytes())).collect()
+}
+
+fn done(home: &Home, arguments: &[&str]) {
+    let ran = home.run(arguments);
+    assert_eq!(ran.code, 0, "{ran:?}");
+}
+
+fn key_id(key: &str) -> String {
+    KeyRing::parse(key).unwrap().active().to_string()
+}

@@ -431,3 +431,59 @@ fn copy_of(home: &Home) -> Home {
     }
     copy
 }
+
+/// Such as a row from another installation. A list says only that it is unreadable; the operator
+/// learns which key it needs, and re-encryption leaves it alone.
+#[test]
+fn the_key_that_a_value_needs_and_nobody_has_is_named_to_the_operator_alone() {
+    let world = World::new();
+    let (kid, sealed) = ("fedcba9876543210", world.sealed(&world.first));
+    let moved = format!("v1.{kid}{}", &sealed[19..]);
+    let server = world.after(&format!(
+        "UPDATE credential_secrets SET sealed = '{moved}' \
+         WHERE credential_id = '{}' AND field = 'api_key'",
+        world.first
+    ));
+    let admin = server.client(&world.admin);
+    let list = admin.get("/api/v1/credentials");
+    let first = listed(&admin, &world.first);
+    assert_eq!(
+        first["detail"]["api_key"],
+        json!({ "set": true, "last4": &SECRET[SECRET.len() - 4..], "unreadable": true })
+    );
+    let refused = admin.access(&world.first);
+    names(&refused, &["api_key"]);
+    for said in [&list.body, &refused.body] {
+        assert!(!said.contains(kid), "{said}");
+    }
+    let left = server.stop();
+    let line = left
+        .stderr
+        .lines()
+        .find(|said| said.contains("a stored secret cannot be opened"));
+    assert!(line.unwrap().contains(kid), "{line:?}");
+
+    let status = world.home.run(&["keys", "status", "--json"]);
+    assert_eq!(status.code, 1, "{status:?}");
+    let said: Value = serde_json::from_str(&status.stdout).unwrap();
+    let keys = said["keys"].as_array().unwrap();
+    assert!(
+        keys.contains(&json!({ "kid": kid, "state": "unknown", "rows": 1, "held": false })),
+        "{said}"
+    );
+    let text = world.home.run(&["keys", "status"]).stdout;
+    let line = text.lines().find(|line| line.starts_with(kid)).unwrap();
+    assert!(line.contains("MISSING"), "{text}");
+
+    let rotated = world.home.run(&["keys", "rotate"]);
+    assert_eq!(rotated.code, 1, "{rotated:?}");
+    assert!(
+        rotated.stderr.contains(kid) && rotated.stderr.contains(&world.first),
+        "{rotated:?}"
+    );
+    assert_eq!(world.sealed(&world.first), moved);
+    for said in [&status, &rotated] {
+        assert!(!said.texts().contains("gAAAA"), "{said:?}");
+        assert!(!said.texts().contains(SECRET), "{said:?}");
+    }
+}

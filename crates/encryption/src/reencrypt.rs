@@ -342,5 +342,5 @@ impl Done {
 /// Values in one transaction. Others wait for no longer than that takes.
 const BATCH: i64 = 200;
 /// After this, others go on with what a worker that died has begun.
-const LEASE_SECONDS: i64 = 10;
+const LEASE_SECONDS: i64 = 3;
 const ROTATION_FINISH: Action = Action("encryption-rotation.finish");

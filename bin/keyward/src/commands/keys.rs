@@ -8,6 +8,7 @@ mod show;
 use std::time::Duration;
 
 use keyward_auth::Host;
+use keyward_core::StoreError;
 use keyward_crypto::KeyId;
 use keyward_encryption::{Leftovers, ManageEncryption, Pass, Reencrypt, Step};
 use keyward_store_diesel::DieselStore;
@@ -124,8 +125,19 @@ fn work(
     progress: &mut Progress,
 ) -> Result<u64, Failure> {
     let mut pass = Pass::default();
+    let mut failures = 0;
     loop {
-        match worker.step(&mut pass).map_err(|error| broken(&error))? {
+        let step = match worker.step(&mut pass) {
+            // The database is busy, or starts anew. Nothing is lost by asking again.
+            Err(StoreError::Unavailable(_)) if failures < PATIENCE => {
+                failures += 1;
+                std::thread::sleep(WAIT);
+                continue;
+            }
+            step => step.map_err(|error| broken(&error))?,
+        };
+        failures = 0;
+        match step {
             Step::Moved(values) => progress.moved_at_most(values, rate),
             Step::Done { unreadable } => return Ok(unreadable),
             Step::Elsewhere => {
@@ -148,3 +160,5 @@ fn key_id(text: &str) -> Result<KeyId, Failure> {
 }
 
 const WAIT: Duration = Duration::from_secs(1);
+/// In seconds, about.
+const PATIENCE: u32 = 30;

@@ -2,7 +2,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-use keyward_crypto::{KeyRing, MacRing};
+use keyward_crypto::{FieldKey, KeyRing, MacRing};
+use serde_json::{Value, json};
 
 use crate::sandbox::Sandbox;
 
@@ -110,4 +111,76 @@ fn processes_that_start_at_once_end_with_one_set_of_keys() {
         files.sort();
         assert_eq!(files, ["field-encryption.key", "secret.key"]);
     }
+}
+
+#[test]
+fn a_key_is_exchanged_step_by_step_and_every_step_prints_json() {
+    let (sandbox, old, new) = with_two_keys();
+    let json = |arguments: &[&str]| -> Value {
+        let ran = sandbox.run(&[arguments, &["--json"]].concat());
+        assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "{ran:?}");
+        serde_json::from_str(&ran.stdout).unwrap()
+    };
+    assert_eq!(
+        json(&["keys", "activate", &new]),
+        json!({ "kid": new, "state": "active" })
+    );
+    let status = json(&["keys", "status"]);
+    let keys = status["keys"].as_array().unwrap();
+    for (kid, state, rows) in [(&old, "decrypt-only", 1), (&new, "active", 0)] {
+        let key = json!({ "kid": kid, "state": state, "rows": rows, "held": true });
+        assert!(keys.contains(&key), "{status}");
+    }
+    assert_eq!(status["state"], "idle");
+    // The check of SECRET_KEY.
+    let done = json!({ "state": "done", "done": 1, "total": 1 });
+    assert_eq!(json(&["keys", "rotate"]), done);
+    assert_eq!(
+        json(&["keys", "retire", &old]),
+        json!({ "kid": old, "state": "retired" })
+    );
+    assert_eq!(json(&["keys", "status"])["active_kid"], *new);
+}
+
+#[test]
+fn a_step_that_cannot_be_done_ends_with_1_and_says_what_to_do() {
+    let (sandbox, old, new) = with_two_keys();
+    let unknown = "0123456789abcdef";
+    for (arguments, said) in [
+        (vec!["activate", unknown], "keyward keys generate"),
+        (vec!["activate", "no-id"], "keyward keys status"),
+        (vec!["retire", unknown], "keyward keys generate"),
+        (vec!["retire", &old], "activate another one"),
+        (vec!["rotate", "--pause"], "does not run"),
+    ] {
+        let ran = sandbox.run(&[&["keys"], &*arguments].concat());
+        assert_eq!((ran.code, ran.stdout.as_str()), (1, ""), "{ran:?}");
+        assert!(ran.stderr.contains(said), "{ran:?}");
+        assert!(!ran.stderr.contains("no-id"), "{ran:?}");
+    }
+    assert_eq!(sandbox.run(&["keys", "activate", &new]).code, 0);
+    let ran = sandbox.run(&["keys", "retire", &old]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(ran.stderr.contains("1 stored value is"), "{ran:?}");
+    assert_eq!(sandbox.run(&["keys", "rotate"]).code, 0);
+    assert_eq!(sandbox.run(&["keys", "retire", &old]).code, 0);
+    let ran = sandbox.run(&["keys", "activate", &old]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(ran.stderr.contains("never comes back"), "{ran:?}");
+    let usage = sandbox.run(&["keys", "rotate", "--pause", "--rate", "5"]);
+    assert_eq!(usage.code, 2, "{usage:?}");
+}
+
+/// A database that was made with one key, and another one in front of it; the ids of both.
+fn with_two_keys() -> (Sandbox, String, String) {
+    let sandbox = Sandbox::production().set("KEYWARD_ENV", "development");
+    assert_eq!(sandbox.run(&["migrate"]).code, 0);
+    let (old, new) = (
+        sandbox.value("FIELD_ENCRYPTION_KEY").to_owned(),
+        FieldKey::generate(),
+    );
+    let id = KeyRing::parse(&old).unwrap().active().to_string();
+    let both = format!("{},{old}", new.expose().expose());
+    let sandbox = sandbox.set("FIELD_ENCRYPTION_KEY", &both);
+    (sandbox, id, new.id().to_string())
 }

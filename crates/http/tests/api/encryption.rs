@@ -2,15 +2,19 @@
 
 use std::sync::Arc;
 
-use keyward_auth::Environment;
-use keyward_core::{ManualClock, Store as _};
-use keyward_credentials::CredentialScope;
+use keyward_agents::AgentsTx;
+use keyward_auth::{Environment, Host};
+use keyward_core::{ManualClock, Store};
+use keyward_credentials::{CredentialScope, CredentialsTx};
 use keyward_crypto::{FieldKey, KeyRing};
-use keyward_encryption::{KeyState, Pass, Reencrypt, Step, keep};
+use keyward_encryption::{
+    EncryptionTx, KeyState, ManageEncryption, Pass, Reencrypt, ServingNode, Step, keep,
+};
+use keyward_store_diesel::testing::TestDatabase;
 use keyward_store_testing::MemoryStore;
 use serde_json::{Value, json};
 
-use crate::world::{Answer, Caller, NOW, World, environment, settled};
+use crate::world::{Answer, AnyTx, Caller, NOW, World, environment, id_of, settled};
 
 #[actix_web::test]
 async fn it_is_started_paused_and_started_again() {
@@ -191,6 +195,58 @@ async fn other_bodies_are_refused_by_name() {
     assert_eq!(world.rows(), rows);
 }
 
+/// A node that could not reach the database when a key was activated, and seals under the one of
+/// before when that is retired already.
+#[actix_web::test]
+async fn who_seals_under_a_key_that_was_retired_is_told_to_try_again() {
+    retried(Two::new().await).await;
+    let sqlite = TestDatabase::sqlite();
+    retried(Two::over("SQLite", sqlite.store(), Some(sqlite)).await).await;
+    if let Some(postgres) = TestDatabase::postgres() {
+        retried(Two::over("PostgreSQL", postgres.store(), Some(postgres)).await).await;
+    }
+}
+
+async fn retried<S>(two: Two<S>)
+where
+    S: Store<Tx: AgentsTx + CredentialsTx + EncryptionTx + AnyTx> + Clone,
+{
+    let world = &two.world;
+    let detail = json!({ "one": "a-secret" });
+    let kept = world.credential(&world.admin, "generic", &detail).await;
+    two.activate();
+    two.manage().start(&Host).unwrap();
+    two.work();
+    two.manage()
+        .retire(&Host, *two.old.id(), keyward_encryption::Leftovers::Keep)
+        .unwrap();
+    assert!(two.fields.activate(two.old.id()));
+
+    let path = format!("/credentials/{}", id_of(&kept));
+    let change = json!({ "detail": { "one": "another-secret" } });
+    let new = json!({ "name": "n", "credential_type": "generic", "detail": detail });
+    let rows = world.rows();
+    for ask in [
+        world.patch(&path).json(&change),
+        world.post("/credentials").json(&new),
+        world.post("/agents").json(&json!({ "name": "robot" })),
+        world.post("/auth/mfa/setup").json(&json!({})),
+    ] {
+        let answer = ask.by(&world.admin).await;
+        answer.is_problem(503, "unavailable");
+        assert!(answer.header("retry-after").is_some(), "{answer:?}");
+    }
+    assert_eq!(world.rows(), rows, "{}", world.name);
+    assert_eq!(world.secrets(&kept).await, detail);
+
+    // What a server does every second.
+    let node = ServingNode::new(two.environment.clone(), "a node");
+    node.follow().unwrap();
+    let changed = world.patch(&path).by(&world.admin).json(&change).await;
+    assert_eq!(changed.status, 200, "{}: {changed:?}", world.name);
+    assert_eq!(world.secrets(&kept).await, change["detail"]);
+}
+
 async fn rotation(world: &World, by: &Caller) -> Value {
     let answer = world.get("/encryption/rotation").by(by).await;
     assert_eq!(answer.status, 200, "{}: {answer:?}", world.name);
@@ -220,32 +276,35 @@ fn states(rotation: &Value) -> Vec<(Value, Value, Value)> {
 }
 
 /// A server that began with one key and has got another.
-struct Two {
+struct Two<S> {
     world: World,
     old: FieldKey,
     new: FieldKey,
     fields: KeyRing,
-    environment: Environment<Arc<MemoryStore>>,
+    environment: Environment<S>,
 }
 
-impl Two {
+impl Two<Arc<MemoryStore>> {
     async fn new() -> Self {
+        Self::over("memory", Arc::new(MemoryStore::new()), None).await
+    }
+}
+
+impl<S> Two<S>
+where
+    S: Store<Tx: AgentsTx + CredentialsTx + EncryptionTx + AnyTx> + Clone,
+{
+    async fn over(name: &'static str, store: S, database: Option<TestDatabase>) -> Self {
         let (old, new) = (FieldKey::generate(), FieldKey::generate());
         let clock = Arc::new(ManualClock::at(NOW));
-        let store = Arc::new(MemoryStore::new());
         let environment = Environment {
             fields: ring(&[&old]),
             ..environment(&store, &clock)
         };
         let scope = CredentialScope::Global;
-        let world = World::in_environment("memory", environment.clone(), clock, scope, None).await;
+        let world = World::in_environment(name, environment.clone(), clock, scope, database).await;
         environment.fields.learn(&ring(&[&new, &old]));
-        let Environment {
-            store,
-            fields,
-            macs,
-            ..
-        } = &environment;
+        let (fields, macs) = (&environment.fields, &environment.macs);
         store.write(|tx| keep(tx, fields, macs, NOW)).unwrap();
         Self {
             world,
@@ -256,11 +315,12 @@ impl Two {
         }
     }
 
+    fn manage(&self) -> ManageEncryption<S> {
+        ManageEncryption::new(self.environment.clone())
+    }
+
     fn activate(&self) {
-        let service = keyward_encryption::ManageEncryption::new(self.environment.clone());
-        service
-            .activate(&keyward_auth::Host, *self.new.id())
-            .unwrap();
+        self.manage().activate(&Host, *self.new.id()).unwrap();
     }
 
     fn work(&self) {

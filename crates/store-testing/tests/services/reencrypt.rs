@@ -184,7 +184,7 @@ fn one_worker_works_and_another_goes_on_when_it_is_silent() {
     let (mut pass, mut others) = (Pass::default(), Pass::default());
     assert_eq!(one.step(&mut pass).unwrap(), Step::Moved(200));
     assert_eq!(other.step(&mut others).unwrap(), Step::Elsewhere);
-    keyed.world.clock.advance(9);
+    keyed.world.clock.advance(2);
     assert_eq!(other.step(&mut others).unwrap(), Step::Elsewhere);
     keyed.world.clock.advance(1);
     assert_eq!(other.step(&mut others).unwrap(), Step::Moved(200));

@@ -28,8 +28,13 @@ pub(super) fn no_change(error: &EncryptionError) -> Failure {
                 .to_owned()
         }
         EncryptionError::InUse(values) => format!(
-            "{values} stored values are sealed under this key or rows signed by it, and would be \
-             lost; run `keyward keys rotate` first"
+            "{values} stored {} under this key, sealed or signed, and would be lost; run `keyward keys \
+             rotate` first",
+            if *values == 1 {
+                "value is"
+            } else {
+                "values are"
+            }
         ),
         EncryptionError::StillSigning(nodes) => format!(
             "these nodes still sign with this secret and learn within seconds that another one is \
