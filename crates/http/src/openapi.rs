@@ -31,6 +31,8 @@ pub(crate) struct OperationDoc {
     /// The formats of the path's parameters, in order.
     pub(crate) path: Vec<&'static str>,
     pub(crate) paged: bool,
+    /// Whether the list can be asked for what was imported under a number.
+    pub(crate) by_legacy_id: bool,
     pub(crate) idempotent: bool,
     /// Whether attempts are counted.
     pub(crate) limited: bool,
@@ -48,6 +50,7 @@ impl OperationDoc {
             body: None,
             path: Vec::new(),
             paged: false,
+            by_legacy_id: false,
             idempotent: false,
             limited: false,
             sensitive: false,
@@ -199,6 +202,16 @@ fn parameters<S>(endpoint: &Endpoint<S>) -> Vec<Parameter> {
             optional,
             cursor,
             "The `next` of the page before.",
+        ));
+    }
+    if endpoint.doc.by_legacy_id {
+        let number = ObjectBuilder::new().schema_type(Type::Integer);
+        all.push(parameter(
+            "legacy_id",
+            ParameterIn::Query,
+            Required::False,
+            number,
+            "Only what was imported under this number.",
         ));
     }
     if endpoint.doc.idempotent {

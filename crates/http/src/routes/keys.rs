@@ -198,7 +198,7 @@ pub(crate) struct KeyBody {
     /// The public part of the key: the 16 characters after its kind.
     id: String,
     name: String,
-    /// `user`, `agent` or `login`.
+    /// `user`, `agent`, `login`, or `foreign` for what an import brought.
     kind: String,
     #[schema(value_type = Vec<Scope>)]
     scopes: Scopes,
