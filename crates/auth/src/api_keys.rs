@@ -1,5 +1,5 @@
 use keyward_audit::{Action, Event, Subject};
-use keyward_core::{Store, StoreError, Timestamp};
+use keyward_core::{LegacyId, Store, StoreError, Timestamp};
 use keyward_crypto::{ApiKey, ApiKeyId, ApiKeyKind, MacRing, Signed};
 use serde::{Deserialize, Serialize};
 
@@ -275,6 +275,9 @@ pub struct KeyView {
     pub revoked_at: Option<Timestamp>,
     /// When it was last used, to the minute.
     pub last_used_at: Option<Timestamp>,
+    /// Its number in the system that it was imported from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub legacy_id: Option<LegacyId>,
 }
 
 impl KeyView {
@@ -288,6 +291,7 @@ impl KeyView {
             expires_at: record.expires_at,
             revoked_at: record.revoked_at,
             last_used_at,
+            legacy_id: record.legacy_id,
         }
     }
 

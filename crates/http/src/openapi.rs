@@ -182,7 +182,27 @@ fn parameters<S>(endpoint: &Endpoint<S>) -> Vec<Parameter> {
         parameter(name, ParameterIn::Path, Required::True, schema, "")
     });
     let mut all: Vec<_> = in_path.collect();
-    if endpoint.doc.paged {
+    all.extend(of_lists(&endpoint.doc));
+    if endpoint.doc.idempotent {
+        let schema = ObjectBuilder::new()
+            .schema_type(Type::String)
+            .min_length(Some(1))
+            .max_length(Some(255));
+        all.push(parameter(
+            "Idempotency-Key",
+            ParameterIn::Header,
+            Required::False,
+            schema,
+            IDEMPOTENCY,
+        ));
+    }
+    all
+}
+
+/// How to page through a list, and to filter it.
+fn of_lists(doc: &OperationDoc) -> Vec<Parameter> {
+    let mut all = Vec::new();
+    if doc.paged {
         let limit = ObjectBuilder::new()
             .schema_type(Type::Integer)
             .minimum(Some(1))
@@ -204,7 +224,7 @@ fn parameters<S>(endpoint: &Endpoint<S>) -> Vec<Parameter> {
             "The `next` of the page before.",
         ));
     }
-    if endpoint.doc.by_legacy_id {
+    if doc.by_legacy_id {
         let number = ObjectBuilder::new().schema_type(Type::Integer);
         all.push(parameter(
             "legacy_id",
@@ -212,19 +232,6 @@ fn parameters<S>(endpoint: &Endpoint<S>) -> Vec<Parameter> {
             Required::False,
             number,
             "Only what was imported under this number.",
-        ));
-    }
-    if endpoint.doc.idempotent {
-        let schema = ObjectBuilder::new()
-            .schema_type(Type::String)
-            .min_length(Some(1))
-            .max_length(Some(255));
-        all.push(parameter(
-            "Idempotency-Key",
-            ParameterIn::Header,
-            Required::False,
-            schema,
-            IDEMPOTENCY,
         ));
     }
     all
