@@ -2,6 +2,7 @@
 
 mod agent;
 mod audit;
+mod import;
 mod init;
 mod keys;
 mod migrate;
@@ -12,6 +13,7 @@ mod user;
 
 pub(crate) use self::agent::{AgentCommand, agent};
 pub(crate) use self::audit::{audit_anchor, audit_verify};
+pub(crate) use self::import::{ImportCommand, import};
 pub(crate) use self::init::init;
 pub(crate) use self::keys::keys;
 pub(crate) use self::migrate::migrate;

@@ -6,10 +6,11 @@ use keyward_audit::{AuditLog, VerifyAudit};
 use keyward_auth::{Environment, Hashing, Housekeeping, LastUsed, Setup};
 use keyward_core::{Clock, Store as _, SystemClock, with_causes};
 use keyward_credentials::CredentialScope;
-use keyward_crypto::Passwords;
+use keyward_crypto::{Passwords, PlainFernet};
 use keyward_encryption::{KeepError, ManageEncryption, Reencrypt, ServingNode, keep};
 use keyward_http::{ApiOptions, Companion, CompanionAnswer, CompanionRequest, Services};
 use keyward_mcp::{McpServer, McpServices};
+use keyward_pipelit::ImportPipelit;
 use keyward_store_diesel::{ConnectError, DieselStore, MigrateError, MigrationReport, Options};
 
 use crate::exit::Failure;
@@ -126,6 +127,11 @@ impl Installation {
     /// This process among those that serve.
     pub(crate) fn node(&self, name: &str) -> ServingNode<DieselStore> {
         ServingNode::new(self.environment(), name)
+    }
+
+    /// The service that takes over what Pipelit keeps under these keys.
+    pub(crate) fn import_pipelit(&self, keys: PlainFernet) -> ImportPipelit<DieselStore> {
+        ImportPipelit::new(self.environment(), keys)
     }
 
     /// The service that drops what nobody needs any more.
