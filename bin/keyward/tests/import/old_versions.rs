@@ -158,6 +158,36 @@ fn agents_without_an_administrator_are_refused() {
     assert_eq!(home.sql().value(owner), "root");
 }
 
+#[test]
+fn agents_stand_below_those_that_made_them_as_deep_as_keyward_goes() {
+    let mut pipelit = Pipelit::new(Made::ByStart);
+    pipelit.user(1, "ada", &[("role", "'admin'")]);
+    for id in 2..=10 {
+        let above = (id - 1).to_string();
+        let made = [("created_by_agent_id", above.as_str())];
+        pipelit.user(id, &format!("agent_{id}"), &made);
+    }
+    // No version of Pipelit makes a circle; whoever edits its database can.
+    pipelit.user(20, "agent_20", &[("created_by_agent_id", "21")]);
+    pipelit.user(21, "agent_21", &[("created_by_agent_id", "20")]);
+    let home = Home::new();
+
+    let refused = report(&import(&home, &pipelit, &["--json", "--partial"]), 1);
+
+    let expected = [
+        (10, "too-deep"),
+        (20, "owner-not-imported"),
+        (21, "owner-not-imported"),
+    ];
+    let expected = expected.map(|(id, code)| ("user_profiles".to_owned(), id, code.to_owned()));
+    assert_eq!(findings(&refused, "refused"), expected);
+    let tree = home.run(&["agent", "tree"]);
+    assert_eq!(tree.stdout.lines().count(), 8, "{tree:?}");
+    let owners = "SELECT CAST(count(*) AS TEXT) AS value FROM users \
+                  WHERE owner_id = (SELECT id FROM users WHERE username = 'ada')";
+    assert_eq!(home.sql().value(owners), "8");
+}
+
 /// Before named keys, agents by name, and gateways.
 const OLD: &str = "
     CREATE TABLE user_profiles (
