@@ -12,6 +12,7 @@ use crate::{counts, findings, import, on_both, report, rows};
 
 on_both![
     old_keys_passwords_and_codes_work,
+    a_code_that_pipelit_has_accepted_is_not_accepted_again,
     secrets_are_what_they_were,
     agents_keep_their_place_and_their_codes,
     a_second_run_changes_nothing,
@@ -121,6 +122,10 @@ fn secrets_are_what_they_were(home: &Home) {
         json!([])
     );
     old.get("/api/v1/credentials?legacy_id=x").expect(422);
+    let document = server.client("").get("/openapi.json").expect(200);
+    let parameters = document["paths"]["/api/v1/credentials"]["get"]["parameters"].as_array();
+    let names: Vec<_> = parameters.unwrap().iter().map(|one| &one["name"]).collect();
+    assert_eq!(names, ["limit", "cursor", "legacy_id"]);
 
     let everything = old.all("/api/v1/credentials");
     assert_eq!(everything.len(), 7);
@@ -143,6 +148,31 @@ fn secrets_are_what_they_were(home: &Home) {
     assert_eq!(old.patch(&path, first).expect(200), *first);
     let moved = json!({ "legacy_id": 2 });
     old.patch(&path, &moved).expect(422);
+}
+
+fn a_code_that_pipelit_has_accepted_is_not_accepted_again(home: &Home) {
+    let mut pipelit = healthy(Made::ByStart);
+    // As Pipelit notes that the code of this moment was used.
+    let used = now().div_euclid(30) + 1;
+    let note = format!("UPDATE user_profiles SET totp_last_used_at = {used} WHERE id = 2");
+    pipelit.sql().run(&note);
+    report(&import(home, &pipelit, &["--json"]), 0);
+    let server = home.start();
+    let login = json!({ "username": "bob", "password": BOB_PASSWORD });
+    let first = server
+        .client("")
+        .post("/api/v1/auth/token", &login)
+        .expect(200);
+    // Not even if the next step has begun meanwhile, whose code Pipelit accepts, too.
+    let code = totp()
+        .code_at(now().min(used * 30 + 29))
+        .expose()
+        .to_owned();
+    let second = json!({ "ticket": first["ticket"], "code": code });
+    let refused = server
+        .client("")
+        .post("/api/v1/auth/mfa/login-verify", &second);
+    assert_eq!(refused.expect(401)["type"], "/problems/login-rejected");
 }
 
 #[test]

@@ -205,8 +205,11 @@ fn every_defect_is_named_by_table_and_row(home: &Home) {
 fn with_partial_the_others_are_imported(home: &Home) {
     let pipelit = defective();
     let whole = import(home, &pipelit, &["--json"]);
+    let dry = import(home, &pipelit, &["--json", "--dry-run", "--partial"]);
+    assert_eq!(rows(home), ["0"; 7]);
     let partial = import(home, &pipelit, &["--json", "--partial"]);
     assert_eq!(report(&whole, 1), report(&partial, 1));
+    assert_eq!(report(&dry, 1), report(&partial, 1));
     assert!(
         partial.stderr.contains("the import is written"),
         "{partial:?}"
