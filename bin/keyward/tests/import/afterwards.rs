@@ -4,9 +4,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 
-use crate::pipelit::{
-    ADA_KEY, ADA_PASSWORD, AGENT_KEY, BOB_KEY, BOB_PASSWORD, Made, SECRETS, healthy, totp,
-};
+use crate::healthy::{SECRETS, healthy};
+use crate::pipelit::{ADA_KEY, ADA_PASSWORD, AGENT_KEY, BOB_KEY, BOB_PASSWORD, Made, totp};
 use crate::running::{Client, Home, Server};
 use crate::{counts, findings, import, on_both, report, rows};
 
@@ -312,25 +311,7 @@ fn the_report_counts_every_row(home: &Home) {
         ],
     );
     found("left_out", &[("api_keys", 6, "session")]);
-    found(
-        "warnings",
-        &[
-            ("user_profiles", 1, "administrator"),
-            ("user_profiles", 2, "live-keys"),
-            ("user_profiles", 3, "no-active-key"),
-            ("user_profiles", 4, "external-account"),
-            ("user_profiles", 4, "no-active-key"),
-            ("user_profiles", 4, "assumed-owner"),
-            ("user_profiles", 5, "no-active-key"),
-            ("user_profiles", 5, "assumed-owner"),
-            ("user_profiles", 7, "assumed-owner"),
-            ("user_profiles", 6, "no-active-key"),
-            ("api_keys", 1, "no-expiry"),
-            ("api_keys", 2, "expiry-in-utc"),
-            ("api_keys", 3, "no-expiry"),
-            ("api_keys", 5, "no-expiry"),
-        ],
-    );
+    found("warnings", &WARNINGS);
     let advice = report["advice"].as_array().unwrap();
     assert!(
         advice[0]
@@ -339,6 +320,23 @@ fn the_report_counts_every_row(home: &Home) {
             .starts_with("Rotate every imported key")
     );
 }
+
+const WARNINGS: [(&str, i64, &str); 14] = [
+    ("user_profiles", 1, "administrator"),
+    ("user_profiles", 2, "live-keys"),
+    ("user_profiles", 3, "no-active-key"),
+    ("user_profiles", 4, "external-account"),
+    ("user_profiles", 4, "no-active-key"),
+    ("user_profiles", 4, "assumed-owner"),
+    ("user_profiles", 5, "no-active-key"),
+    ("user_profiles", 5, "assumed-owner"),
+    ("user_profiles", 7, "assumed-owner"),
+    ("user_profiles", 6, "no-active-key"),
+    ("api_keys", 1, "no-expiry"),
+    ("api_keys", 2, "expiry-in-utc"),
+    ("api_keys", 3, "no-expiry"),
+    ("api_keys", 5, "no-expiry"),
+];
 
 fn log_in(server: &Server, username: &str, password: &str) -> Client {
     let login = json!({ "username": username, "password": password });

@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use crate::pipelit::{KEY, LOST_KEY, Made, OLD_KEY, healthy};
+use crate::healthy::healthy;
+use crate::pipelit::{KEY, LOST_KEY, Made, OLD_KEY};
 use crate::running::{Home, Ran};
 use crate::{counts, report};
 

@@ -1,8 +1,7 @@
 //! Rows that cannot be taken over, each with its reason.
 
-use crate::pipelit::{
-    ADA_PASSWORD, LOST_KEY, Made, Pipelit, bcrypt, encrypted, healthy, quoted, token,
-};
+use crate::healthy::healthy;
+use crate::pipelit::{ADA_PASSWORD, LOST_KEY, Made, Pipelit, bcrypt, encrypted, quoted, token};
 use crate::running::Home;
 use crate::{counts, findings, import, on_both, report, rows};
 

@@ -14,6 +14,7 @@ mod running;
 mod afterwards;
 mod arguments;
 mod defects;
+mod healthy;
 mod old_versions;
 mod pipelit;
 
@@ -44,7 +45,7 @@ pub(crate) use on_both;
 
 /// Runs the import with these further arguments.
 pub(crate) fn import(home: &Home, from: &pipelit::Pipelit, more: &[&str]) -> Ran {
-    let key_file = home.write("pipelit.env", &from.env_file(), 0o600);
+    let key_file = home.write("pipelit.env", &pipelit::Pipelit::env_file(), 0o600);
     let url = from.url();
     let arguments = ["import", "pipelit", "--from", &url, "--key-file"];
     let mut arguments = arguments.to_vec();

@@ -4,7 +4,8 @@ use std::fs;
 
 use serde_json::json;
 
-use crate::pipelit::{ADA_KEY, ADA_PASSWORD, Made, Pipelit, bcrypt, encrypted, healthy, quoted};
+use crate::healthy::healthy;
+use crate::pipelit::{ADA_KEY, ADA_PASSWORD, Made, Pipelit, bcrypt, encrypted, quoted};
 use crate::running::Home;
 use crate::{counts, findings, import, report};
 
@@ -120,7 +121,7 @@ fn a_file_that_is_in_use_or_was_copied_is_not_changed() {
             fs::copy(folder.join(name), copy.path().join(name)).unwrap();
         }
         let url = format!("sqlite://{}", copy.path().join("pipelit.db").display());
-        let key_file = home.write("keys", &pipelit.env_file(), 0o600);
+        let key_file = home.write("keys", &Pipelit::env_file(), 0o600);
         let key_file = key_file.to_str().unwrap();
         let arguments = [
             "import",
