@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-use crate::commands::{AgentCommand, ImportCommand, UserCommand};
+use crate::commands::{AgentCommand, BackupCommand, ImportCommand, UserCommand};
 use crate::exit::Failure;
 use crate::terminal;
 
@@ -63,6 +63,9 @@ pub(crate) enum Command {
     /// Encryption keys.
     #[command(subcommand)]
     Keys(KeysCommand),
+    /// What is kept outside, so that the loss of this machine is not the end.
+    #[command(subcommand)]
+    Backup(BackupCommand),
     /// The audit log.
     #[command(subcommand)]
     Audit(AuditCommand),
@@ -97,21 +100,31 @@ pub(crate) struct InitArgs {
 pub(crate) enum KeysCommand {
     /// Print new keys in the form in which they are set. Nothing is stored.
     Generate,
-    /// Show which encryption keys there are, and how many values are sealed under which.
+    /// Generate a key and put it in front of those in the key file. Nothing is sealed under it yet.
+    Add {
+        /// A secret for `SECRET_KEY`, and not an encryption key.
+        #[arg(long)]
+        secret: bool,
+    },
+    /// Show which keys there are, and how many values are sealed under or signed by which.
     Status,
-    /// Seal new values under this key. Every node must hold it.
+    /// Seal new values under this key, or sign rows with this secret. Every node must hold it.
     Activate {
         /// Its id, as `keyward keys status` shows it.
         #[arg(value_name = "KID")]
         kid: String,
     },
-    /// Move every stored value to the active key, while everything runs.
+    /// Move every stored value to the active key and sign rows anew, while everything runs.
     Rotate(RotateArgs),
-    /// End the life of a key under which nothing is sealed any more.
+    /// End the life of a key that nothing needs any more.
     Retire {
         /// Its id, as `keyward keys status` shows it.
         #[arg(value_name = "KID")]
         kid: String,
+        /// Of a secret: revoke the API keys and drop the recovery codes that were not used since
+        /// another secret is active. Only their owners could have renewed them.
+        #[arg(long)]
+        end_unused: bool,
     },
 }
 

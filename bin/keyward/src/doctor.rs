@@ -7,6 +7,7 @@ mod checklist;
 mod database;
 mod exposure;
 mod keys;
+mod safekeeping;
 mod sarif;
 mod stored;
 mod table;

@@ -1,13 +1,15 @@
 //! The keys of this installation: found, or in development generated once.
 
 mod error;
+mod files;
 mod generated;
 mod kind;
 mod new;
+mod show;
 
 use std::fmt::{self, Write as _};
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use keyward_crypto::{FieldKeyError, KeyRing, KeyRingError, MacRing, SecretKeyError, SecretText};
 use keyward_store_diesel::DatabaseUrl;
@@ -18,8 +20,10 @@ use crate::settings::{Mode, Name, Origin, Settings};
 use self::generated::Kept;
 
 pub(crate) use self::error::KeyError;
+pub(crate) use self::files::{KeyFiles, add_to_file};
 pub(crate) use self::kind::KeyKind;
 pub(crate) use self::new::print_new;
+pub(crate) use self::show::{print, write};
 
 /// Both key rings, and where they came from.
 pub(crate) struct KeyMaterial {
@@ -126,27 +130,18 @@ pub(crate) fn existing_fields(
     }
 }
 
-/// The file that holds the encryption keys, if one does.
-pub(crate) fn field_key_file(settings: &Settings) -> Option<PathBuf> {
-    match KeyKind::Field.source(settings) {
-        Some(source) => source.file().map(Path::to_owned),
-        None if settings.mode == Mode::Development => Some(KeyKind::Field.path(settings)),
-        None => None,
-    }
-}
-
-/// Reads the encryption keys from their file anew.
-pub(crate) fn read_field_keys(path: &Path) -> Result<KeyRing, KeyError> {
-    let text = private_path::read_secret(path, Readers::Owner).map_err(|source| {
-        KeyError::GeneratedUnreadable {
-            name: KeyKind::Field.name(),
-            source,
-        }
-    })?;
-    parse_fields(&Found {
-        text,
-        origin: KeyOrigin::File(path.to_owned()),
-    })
+/// `FIELD_ENCRYPTION_KEY` and `SECRET_KEY` as they are set, for a copy of them. Nothing is generated.
+pub(crate) fn texts(settings: &Settings) -> Result<(SecretText, SecretText), KeyError> {
+    let text = |kind: KeyKind| {
+        let found = find(settings, kind)?;
+        found
+            .map(|found| found.text)
+            .ok_or_else(|| KeyError::Absent {
+                name: kind.name(),
+                key: kind.path(settings),
+            })
+    };
+    Ok((text(KeyKind::Field)?, text(KeyKind::Secret)?))
 }
 
 /// The key ring for MACs if its setting or file exists. Nothing is generated.
@@ -235,7 +230,7 @@ fn generate(
     })
 }
 
-fn read_generated(kind: KeyKind, path: &Path) -> Result<SecretText, KeyError> {
+fn read_generated(kind: KeyKind, path: &std::path::Path) -> Result<SecretText, KeyError> {
     private_path::read_secret(path, Readers::Owner).map_err(|source| {
         KeyError::GeneratedUnreadable {
             name: kind.name(),
@@ -259,7 +254,8 @@ fn announce(generated: &[(KeyKind, PathBuf)], notices: &mut dyn Write) {
             kind.purpose()
         );
     }
-    text += "Back these files up, apart from the database: without them, what is stored is lost.\n";
+    text += "Back these files up, apart from the database: without them, what is stored is lost. \
+             `keyward backup key` prints them for that.\n";
     // The keys are in place; a closed standard error does not make them worse.
     let _ = notices.write_all(text.as_bytes());
 }

@@ -47,6 +47,7 @@ fn run(cli: &Cli) -> Result<Exit, Failure> {
         Command::User(command) => commands::user(&settings(cli)?, command, output),
         Command::Import(command) => commands::import(|| settings(cli), command, output),
         Command::Keys(command) => commands::keys(|| settings(cli), command, output),
+        Command::Backup(command) => commands::backup(|| settings(cli), command, output),
         Command::Audit(AuditCommand::Verify { anchor }) => {
             commands::audit_verify(&settings(cli)?, anchor.as_deref(), output)
         }

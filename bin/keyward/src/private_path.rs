@@ -1,8 +1,8 @@
 //! Files with secrets, and who may read them.
 
-use std::fs::{File, Metadata};
-use std::io::{self, ErrorKind, Read};
-use std::os::unix::fs::PermissionsExt;
+use std::fs::{DirBuilder, File, Metadata};
+use std::io::{self, ErrorKind, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use keyward_crypto::SecretText;
@@ -54,6 +54,36 @@ pub(crate) fn read_secret(path: &Path, readers: Readers) -> Result<SecretText, S
         });
     }
     Ok(SecretText::new(text.to_owned()))
+}
+
+/// Writes the parts of a text to `path`, if nothing is there, and says whether it did.
+///
+/// The file appears complete or not at all, with mode 0600, and survives a crash of the machine
+/// from the moment this returns. Missing directories are created with mode 0700.
+pub(crate) fn create(path: &Path, parts: &[&str]) -> io::Result<bool> {
+    let directory = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty());
+    let directory = directory.unwrap_or(Path::new("."));
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(directory)?;
+
+    // Created with O_EXCL, a random name and mode 0600; removed when dropped.
+    let mut draft = tempfile::NamedTempFile::new_in(directory)?;
+    for part in parts {
+        draft.write_all(part.as_bytes())?;
+    }
+    draft.as_file().sync_all()?;
+    let is_created = match draft.persist_noclobber(path) {
+        Ok(_) => true,
+        Err(error) if error.error.kind() == ErrorKind::AlreadyExists => false,
+        Err(error) => return Err(error.error),
+    };
+    // Who came second, too: the first may not have come that far, and both go on.
+    File::open(directory)?.sync_all()?;
+    Ok(is_created)
 }
 
 /// Whether group or others may do anything with this file or directory.

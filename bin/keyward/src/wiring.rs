@@ -6,8 +6,10 @@ use keyward_audit::{AuditLog, VerifyAudit};
 use keyward_auth::{Environment, Hashing, Housekeeping, LastUsed, Setup};
 use keyward_core::{Clock, Store as _, SystemClock, with_causes};
 use keyward_credentials::CredentialScope;
-use keyward_crypto::{Passwords, PlainFernet};
-use keyward_encryption::{KeepError, ManageEncryption, Reencrypt, ServingNode, keep};
+use keyward_crypto::{KeyId, Passwords, PlainFernet};
+use keyward_encryption::{
+    KeepError, KitRegister, ManageEncryption, Reencrypt, ServingNode, keep, learn_audit_keys,
+};
 use keyward_http::{ApiOptions, Companion, CompanionAnswer, CompanionRequest, Services};
 use keyward_mcp::{McpServer, McpServices};
 use keyward_pipelit::ImportPipelit;
@@ -47,6 +49,7 @@ impl Installation {
             .pending_migrations()
             .map_err(|error| broken(&error))?;
         if pending.is_empty() {
+            installation.learn_audit_keys()?;
             return Ok(installation);
         }
         Err(Failure::configuration(format!(
@@ -101,7 +104,16 @@ impl Installation {
             .map_err(|error| match error {
                 KeepError::Refused(error) => Failure::configuration(error),
                 KeepError::Store(error) => broken(&error),
-            })
+            })?;
+        self.learn_audit_keys()
+    }
+
+    /// What retired secrets have signed of the audit log can be verified from here on.
+    fn learn_audit_keys(&self) -> Result<(), Failure> {
+        let Environment { fields, macs, .. } = &self.environment;
+        self.store
+            .lookup(|tx| learn_audit_keys(tx, fields, macs))
+            .map_err(|error| broken(&error))
     }
 
     /// What services work with.
@@ -132,6 +144,17 @@ impl Installation {
     /// The service that takes over what Pipelit keeps under these keys.
     pub(crate) fn import_pipelit(&self, keys: PlainFernet) -> ImportPipelit<DieselStore> {
         ImportPipelit::new(self.environment(), keys)
+    }
+
+    /// The service that writes down which recovery kits were made.
+    pub(crate) fn kit_register(&self) -> KitRegister<DieselStore> {
+        KitRegister::new(self.environment())
+    }
+
+    /// The keys that it was opened with: for fields, then for MACs, each newest first.
+    pub(crate) fn key_ids(&self) -> Vec<KeyId> {
+        let Environment { fields, macs, .. } = &self.environment;
+        fields.ids().chain(macs.ids()).collect()
     }
 
     /// The service that drops what nobody needs any more.

@@ -210,7 +210,7 @@ impl<'a> Walk<'a> {
     }
 
     fn is_of_unknown_key(&self, mac: &Mac) -> bool {
-        !mac.is_unreadable() && self.macs.ids().all(|id| id != mac.key_id())
+        !mac.is_unreadable() && !self.macs.reads_audit_of(mac.key_id())
     }
 
     fn finish(mut self, head: Option<&Head>) -> Verification {

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use keyward_core::{Clock, Store, StoreError, Timestamp};
-use keyward_crypto::{ApiKey, MacRing};
+use keyward_crypto::{ApiKey, MacRing, Signed};
 
 use crate::guard::FRESH_SECONDS;
 use crate::{
@@ -43,10 +43,33 @@ impl<S: Store<Tx: ApiKeys>> Authenticate<S> {
         // The secret first: nothing is said about a row to somebody who does not have it.
         let is_theirs = key.matches(&self.macs, &found.key.unverified().key_mac)
             && found.key.unverified().kind == key.kind();
+        let by_older_secret = self.signed_by_older_secret(&found.key);
         let principal = accepted(found, &self.macs, now).filter(|_| is_theirs);
         let principal = principal.ok_or(AuthenticateError::Rejected)?;
+        if let Some(row) = by_older_secret {
+            self.renew(key, &row);
+        }
         self.last_used.note(id, now, last_used_at);
         Ok(principal)
+    }
+}
+
+impl<S> Authenticate<S> {
+    /// The row of a key, if the MAC of its secret is by a `SECRET_KEY` that is on its way out.
+    fn signed_by_older_secret(&self, row: &Signed<ApiKeyRecord>) -> Option<Signed<ApiKeyRecord>> {
+        let is_older = *row.unverified().key_mac.key_id() != self.macs.active();
+        is_older.then(|| row.clone())
+    }
+
+    /// Has a MAC of the secret made by the active `SECRET_KEY`, now that the secret is at hand. The
+    /// row was found genuine.
+    fn renew(&self, key: &ApiKey, row: &Signed<ApiKeyRecord>) {
+        let old = row.mac().clone();
+        let record = ApiKeyRecord {
+            key_mac: key.mac(&self.macs),
+            ..row.unverified().clone()
+        };
+        self.last_used.renew(old, Signed::sign(record, &self.macs));
     }
 }
 

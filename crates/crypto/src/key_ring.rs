@@ -1,6 +1,6 @@
 use std::collections::BTreeSet;
 use std::fmt;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 use ring::hkdf::Prk;
 use zeroize::Zeroizing;
@@ -10,7 +10,7 @@ use crate::derive;
 use crate::encrypted_string::EncryptedString;
 use crate::field_key::{FieldKey, FieldKeyError};
 use crate::key_id::KeyId;
-use crate::newest_first::NewestFirst;
+use crate::live_ring::{Identified, LiveRing};
 use crate::secret::SecretText;
 use crate::token::{Token, TokenError, TokenKey};
 
@@ -20,16 +20,14 @@ use crate::token::{Token, TokenError, TokenKey};
 /// Values are encrypted under a key derived for their [`Context`], so none opens in another place
 /// than its own.
 #[derive(Clone)]
-pub struct KeyRing(Arc<RwLock<Arc<Keys>>>);
+pub struct KeyRing(LiveRing<RingKey>);
 
 impl KeyRing {
     /// A ring of `keys`, newest first.
     pub fn new(keys: Vec<FieldKey>) -> Result<Self, KeyRingError> {
         refuse_duplicates(&keys)?;
         let keys = keys.into_iter().map(|key| RingKey::new(&key));
-        let all = NewestFirst::new(keys.map(Arc::new)).ok_or(KeyRingError::Empty)?;
-        let active = Arc::clone(all.newest());
-        Ok(Self(Arc::new(RwLock::new(Arc::new(Keys { all, active })))))
+        LiveRing::new(keys).map(Self).ok_or(KeyRingError::Empty)
     }
 
     /// Reads a setting: keys separated by commas, newest first.
@@ -41,13 +39,18 @@ impl KeyRing {
     /// [activated](Self::activate).
     #[must_use]
     pub fn active(&self) -> KeyId {
-        self.keys().active.id
+        self.0.keys().active().id
     }
 
     /// All keys, newest first.
     pub fn ids(&self) -> impl Iterator<Item = KeyId> + use<> {
-        let ids: Vec<_> = self.keys().all.iter().map(|key| key.id).collect();
-        ids.into_iter()
+        self.0.keys().ids()
+    }
+
+    /// Whether the ring has this key.
+    #[must_use]
+    pub fn holds(&self, kid: &KeyId) -> bool {
+        self.0.keys().find(kid).is_some()
     }
 
     /// Seals new values under this key from now on, and says whether the ring has it.
@@ -56,13 +59,12 @@ impl KeyRing {
     /// because settings differ from node to node while they are rolled out.
     #[must_use = "a key that the ring does not have is not activated"]
     pub fn activate(&self, kid: &KeyId) -> bool {
-        self.change(|keys| {
-            let active = keys.all.iter().find(|key| key.id == *kid)?;
-            Some(Keys {
-                all: keys.all.clone(),
-                active: Arc::clone(active),
-            })
-        })
+        self.0.activate(kid)
+    }
+
+    /// Opens what another ring opens, too, from now on. Seals under the same key as before.
+    pub fn learn_too(&self, other: &Self) {
+        self.0.learn_too(&other.0);
     }
 
     /// Has the keys of another ring from now on, in place of its own. The active key stays active
@@ -71,13 +73,7 @@ impl KeyRing {
     /// For keys that are read anew while a server runs. Who opens or seals at the same moment does
     /// it with all keys of before or all of now.
     pub fn learn(&self, other: &Self) {
-        let learnt = other.keys();
-        self.change(|keys| {
-            let all = learnt.all.clone();
-            let active = all.iter().find(|key| key.id == keys.active.id);
-            let active = Arc::clone(active.unwrap_or(&learnt.active));
-            Some(Keys { all, active })
-        });
+        self.0.learn(&other.0);
     }
 
     /// Encrypts for one place, under the active key. `now` is in Unix seconds.
@@ -87,7 +83,7 @@ impl KeyRing {
     /// If the operating system has no randomness.
     #[must_use]
     pub fn seal(&self, plaintext: &str, context: &Context, now: u64) -> EncryptedString {
-        self.keys().active.seal(plaintext, context, now)
+        self.0.keys().active().seal(plaintext, context, now)
     }
 
     /// Encrypts under a chosen key, or returns `None` when the ring lacks it.
@@ -145,22 +141,7 @@ impl KeyRing {
     }
 
     fn key(&self, id: &KeyId) -> Option<Arc<RingKey>> {
-        let keys = self.keys();
-        keys.all.iter().find(|key| key.id == *id).map(Arc::clone)
-    }
-
-    fn keys(&self) -> Arc<Keys> {
-        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    fn change(&self, change: impl FnOnce(&Keys) -> Option<Keys>) -> bool {
-        let mut keys = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        let changed = change(&keys);
-        let is_changed = changed.is_some();
-        if let Some(changed) = changed {
-            *keys = Arc::new(changed);
-        }
-        is_changed
+        self.0.keys().find(id).cloned()
     }
 }
 
@@ -243,16 +224,16 @@ pub(crate) fn parse_keys(
         .collect()
 }
 
-/// What a ring holds at one moment.
-struct Keys {
-    all: NewestFirst<Arc<RingKey>>,
-    active: Arc<RingKey>,
-}
-
 struct RingKey {
     id: KeyId,
     /// The extracted key, so that only the cheaper half of HKDF is left to do for each value.
     prk: Prk,
+}
+
+impl Identified for RingKey {
+    fn id(&self) -> &KeyId {
+        &self.id
+    }
 }
 
 impl RingKey {
@@ -338,6 +319,21 @@ mod tests {
         assert_eq!(sealed.key_id(), Some(*old.id()));
         assert!(!both.activate(FieldKey::generate().id()));
         assert_eq!(both.active(), *old.id());
+    }
+
+    #[test]
+    fn a_ring_that_learns_more_keys_keeps_its_own() {
+        let (old, new) = (FieldKey::generate(), FieldKey::generate());
+        let running = ring([&old]);
+        let sealed = ring([&new]).seal(MARKER, &place(), NOW);
+
+        for _ in 0..2 {
+            running.learn_too(&ring([&new, &old]));
+
+            assert_eq!(running.ids().collect::<Vec<_>>(), [*old.id(), *new.id()]);
+            assert_eq!(running.active(), *old.id());
+            assert_eq!(running.open(&sealed, &place()).unwrap().expose(), MARKER);
+        }
     }
 
     #[test]

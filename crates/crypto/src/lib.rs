@@ -38,6 +38,7 @@
 
 mod api_key;
 mod api_key_id;
+mod audit_keys;
 mod base62;
 mod context;
 mod derive;
@@ -46,6 +47,7 @@ mod field_key;
 mod foreign_key;
 mod key_id;
 mod key_ring;
+mod live_ring;
 mod login_ticket;
 mod mac;
 mod mac_purpose;
@@ -75,6 +77,7 @@ mod totp_step;
 
 pub use api_key::{ApiKey, ApiKeyKind, MalformedKey};
 pub use api_key_id::ApiKeyId;
+pub use audit_keys::MalformedAuditKey;
 pub use context::Context;
 pub use encrypted_string::EncryptedString;
 pub use field_key::{FieldKey, FieldKeyError};

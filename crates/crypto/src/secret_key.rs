@@ -1,5 +1,4 @@
 use std::fmt;
-use std::sync::Arc;
 
 use data_encoding::BASE64URL_NOPAD;
 use ring::hkdf::Prk;
@@ -7,11 +6,12 @@ use ring::hmac;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
+use crate::audit_keys::{AuditKeys, MalformedAuditKey};
 use crate::derive;
 use crate::key_id::KeyId;
+use crate::live_ring::{Identified, LiveRing};
 use crate::mac::Mac;
 use crate::mac_purpose::MacPurpose;
-use crate::newest_first::NewestFirst;
 use crate::parts;
 use crate::placeholder;
 use crate::random::random_bytes;
@@ -19,10 +19,14 @@ use crate::secret::SecretText;
 
 /// The secrets of `SECRET_KEY`: makes MACs under the newest and verifies those of any.
 ///
-/// Cheap to clone. What these MACs cover cannot be made up by somebody who can write to the
-/// database but does not know the secret.
+/// Cheap to clone, and all clones are one ring: what one of them learns or activates, all do. What
+/// these MACs cover cannot be made up by somebody who can write to the database but does not know
+/// the secret.
 #[derive(Clone)]
-pub struct MacRing(Arc<NewestFirst<RingKey>>);
+pub struct MacRing {
+    ring: LiveRing<RingKey>,
+    retired: AuditKeys,
+}
 
 impl MacRing {
     /// Reads a setting: secrets separated by commas, newest first, each of 32 bytes or more.
@@ -57,18 +61,42 @@ impl MacRing {
         }
     }
 
-    /// The key that new MACs are made under.
+    /// The key that new MACs are made under: the newest, until another one is
+    /// [activated](Self::activate).
     #[must_use]
-    pub fn active(&self) -> &KeyId {
-        &self.0.newest().id
+    pub fn active(&self) -> KeyId {
+        self.ring.keys().active().id
     }
 
     /// All keys, newest first.
-    pub fn ids(&self) -> impl Iterator<Item = &KeyId> {
-        self.0.iter().map(|key| &key.id)
+    pub fn ids(&self) -> impl Iterator<Item = KeyId> + use<> {
+        self.ring.keys().ids()
     }
 
-    /// Authenticates `parts` for one purpose, under the newest key.
+    /// Whether the ring has this key.
+    #[must_use]
+    pub fn holds(&self, kid: &KeyId) -> bool {
+        self.ring.keys().find(kid).is_some()
+    }
+
+    /// Makes new MACs under this key from now on, and says whether the ring has it.
+    #[must_use = "a key that the ring does not have is not activated"]
+    pub fn activate(&self, kid: &KeyId) -> bool {
+        self.ring.activate(kid)
+    }
+
+    /// Verifies what another ring verifies, too, from now on. Signs with the same key as before.
+    pub fn learn_too(&self, other: &Self) {
+        self.ring.learn_too(&other.ring);
+    }
+
+    /// Has the keys of another ring from now on, in place of its own. The active key stays active
+    /// where it is among them, and so do [audit keys](Self::add_audit_key).
+    pub fn learn(&self, other: &Self) {
+        self.ring.learn(&other.ring);
+    }
+
+    /// Authenticates `parts` for one purpose, under the active key.
     ///
     /// Parts are told apart: `["ab", "c"]` and `["a", "bc"]` have different MACs.
     ///
@@ -77,7 +105,8 @@ impl MacRing {
     /// If a part has 4 GiB or more.
     #[must_use]
     pub fn mac(&self, purpose: MacPurpose, parts: &[&[u8]]) -> Mac {
-        let key = self.0.newest();
+        let keys = self.ring.keys();
+        let key = keys.active();
         Mac::new(key.id, key.compute(purpose, parts))
     }
 
@@ -89,8 +118,8 @@ impl MacRing {
     /// If a part has 4 GiB or more.
     #[must_use]
     pub fn macs(&self, purpose: MacPurpose, parts: &[&[u8]]) -> Vec<Mac> {
-        self.0
-            .iter()
+        let keys = self.ring.keys();
+        keys.iter()
             .map(|key| Mac::new(key.id, key.compute(purpose, parts)))
             .collect()
     }
@@ -104,10 +133,35 @@ impl MacRing {
     /// If a part has 4 GiB or more.
     #[must_use]
     pub fn verify(&self, purpose: MacPurpose, parts: &[&[u8]], mac: &Mac) -> bool {
-        self.0
-            .iter()
-            .find(|key| key.id == *mac.key_id())
-            .is_some_and(|key| key.compute(purpose, parts).ct_eq(mac.as_bytes()).into())
+        let keys = self.ring.keys();
+        match keys.find(mac.key_id()) {
+            Some(key) => key.compute(purpose, parts).ct_eq(mac.as_bytes()).into(),
+            None => self.retired.verify(purpose, parts, mac),
+        }
+    }
+
+    /// Whether MACs of the audit log that name this key can be verified, be it a key of the ring or
+    /// an [audit key](Self::add_audit_key).
+    #[must_use]
+    pub fn reads_audit_of(&self, kid: &KeyId) -> bool {
+        self.holds(kid) || self.retired.holds(kid)
+    }
+
+    /// What is needed of a key of this ring to verify its part of the audit log, and only that:
+    /// nothing else that the secret signs can be made with it. `None` when the ring lacks the key.
+    ///
+    /// To be kept, sealed, when a secret is retired: its part of the log is not signed anew, because
+    /// exported anchors name its MACs.
+    #[must_use]
+    pub fn audit_key(&self, kid: &KeyId) -> Option<SecretText> {
+        let keys = self.ring.keys();
+        keys.find(kid).map(|key| AuditKeys::export(&key.prk))
+    }
+
+    /// Verifies the part of the audit log that a retired secret has signed, by its
+    /// [audit key](Self::audit_key).
+    pub fn add_audit_key(&self, kid: KeyId, key: &SecretText) -> Result<(), MalformedAuditKey> {
+        self.retired.add(kid, key)
     }
 
     fn parse_with(list: &str, is_refused: impl Fn(&str) -> bool) -> Result<Self, SecretKeyError> {
@@ -128,8 +182,11 @@ impl MacRing {
             }
             keys.push(key);
         }
-        let keys = NewestFirst::new(keys).ok_or(SecretKeyError::Empty)?;
-        Ok(Self(Arc::new(keys)))
+        let ring = LiveRing::new(keys).ok_or(SecretKeyError::Empty)?;
+        Ok(Self {
+            ring,
+            retired: AuditKeys::default(),
+        })
     }
 }
 
@@ -171,6 +228,8 @@ pub enum SecretKeyError {
 /// derive by then.
 struct RingKey {
     id: KeyId,
+    /// For the audit key alone.
+    prk: Prk,
     /// In the order of [`MacPurpose::ALL`].
     purposes: [hmac::Key; MacPurpose::ALL.len()],
 }
@@ -180,16 +239,14 @@ impl RingKey {
         let prk = derive::extract(secret.as_bytes());
         Self {
             id: KeyId::of(&prk),
-            purposes: MacPurpose::ALL.map(|purpose| purpose_key(&prk, purpose)),
+            purposes: MacPurpose::ALL
+                .map(|purpose| hmac::Key::new(hmac::HMAC_SHA256, &*purpose_bytes(&prk, purpose))),
+            prk,
         }
     }
 
     fn compute(&self, purpose: MacPurpose, parts: &[&[u8]]) -> [u8; 32] {
-        let mut context = hmac::Context::with_key(self.key(purpose));
-        parts::encode(parts.iter().copied(), |chunk| context.update(chunk));
-        let mut bytes = [0; 32];
-        bytes.copy_from_slice(context.sign().as_ref());
-        bytes
+        compute(self.key(purpose), parts)
     }
 
     #[expect(
@@ -201,9 +258,22 @@ impl RingKey {
     }
 }
 
-fn purpose_key(prk: &Prk, purpose: MacPurpose) -> hmac::Key {
-    let derived = derive::expand::<32>(prk, &[INFO, purpose.name().as_bytes()]);
-    hmac::Key::new(hmac::HMAC_SHA256, &*derived)
+impl Identified for RingKey {
+    fn id(&self) -> &KeyId {
+        &self.id
+    }
+}
+
+pub(crate) fn compute(key: &hmac::Key, parts: &[&[u8]]) -> [u8; 32] {
+    let mut context = hmac::Context::with_key(key);
+    parts::encode(parts.iter().copied(), |chunk| context.update(chunk));
+    let mut bytes = [0; 32];
+    bytes.copy_from_slice(context.sign().as_ref());
+    bytes
+}
+
+pub(crate) fn purpose_bytes(prk: &Prk, purpose: MacPurpose) -> Zeroizing<[u8; 32]> {
+    derive::expand::<32>(prk, &[INFO, purpose.name().as_bytes()])
 }
 
 const INFO: &[u8] = b"keyward/v1/mac/";
@@ -280,9 +350,86 @@ mod tests {
             [after.active(), before.active()]
         );
         assert_eq!(
-            during.mac(MacPurpose::AuditHead, &[b"x"]).key_id(),
+            *during.mac(MacPurpose::AuditHead, &[b"x"]).key_id(),
             after.active()
         );
+    }
+
+    #[test]
+    fn the_activated_secret_signs_in_every_clone() {
+        let (old, new) = (MacRing::generate_secret(), MacRing::generate_secret());
+        let ring = MacRing::parse(&format!("{},{}", new.expose(), old.expose())).unwrap();
+        let older = MacRing::parse(old.expose()).unwrap().active();
+        let clone = ring.clone();
+
+        assert!(clone.activate(&older));
+
+        assert_eq!(ring.active(), older);
+        assert_eq!(*ring.mac(MacPurpose::UserRow, &[]).key_id(), older);
+        let strange = MacRing::parse(MacRing::generate_secret().expose()).unwrap();
+        assert!(!ring.activate(&strange.active()));
+        assert_eq!(ring.active(), older);
+    }
+
+    #[test]
+    fn a_ring_learns_new_secrets_and_goes_on_with_the_active_one() {
+        let (old, new) = (MacRing::generate_secret(), MacRing::generate_secret());
+        let running = MacRing::parse(old.expose()).unwrap();
+        let (clone, older) = (running.clone(), running.active());
+        let newer = MacRing::parse(new.expose()).unwrap();
+        let mac = newer.mac(MacPurpose::UserRow, &[b"x"]);
+        assert!(!clone.verify(MacPurpose::UserRow, &[b"x"], &mac));
+
+        let both = MacRing::parse(&format!("{},{}", new.expose(), old.expose())).unwrap();
+        running.learn_too(&newer);
+        assert!(running.holds(&older) && running.holds(&newer.active()));
+        assert_eq!(running.active(), older);
+        running.learn(&both);
+
+        assert!(clone.verify(MacPurpose::UserRow, &[b"x"], &mac));
+        assert!(clone.holds(&newer.active()));
+        assert_eq!(clone.active(), older);
+    }
+
+    #[test]
+    fn an_audit_key_verifies_the_audit_log_of_its_secret_and_nothing_else() {
+        let (old, new) = (MacRing::generate_secret(), MacRing::generate_secret());
+        let before = MacRing::parse(old.expose()).unwrap();
+        let after = MacRing::parse(new.expose()).unwrap();
+        let kid = before.active();
+        let key = before.audit_key(&kid).unwrap();
+        assert!(after.audit_key(&kid).is_none());
+        assert!(!after.reads_audit_of(&kid));
+
+        after.add_audit_key(kid, &key).unwrap();
+
+        assert!(after.reads_audit_of(&kid));
+        assert!(!after.holds(&kid));
+        for purpose in MacPurpose::ALL {
+            let mac = before.mac(purpose, &[b"x"]);
+            let is_audit = matches!(purpose, MacPurpose::AuditEvent | MacPurpose::AuditHead);
+            assert_eq!(
+                after.verify(purpose, &[b"x"], &mac),
+                is_audit,
+                "{purpose:?}"
+            );
+            assert!(!after.verify(purpose, &[b"y"], &mac), "{purpose:?}");
+        }
+        assert!(
+            !after.activate(&kid),
+            "nothing is signed by a retired secret"
+        );
+    }
+
+    #[test]
+    fn other_text_is_no_audit_key() {
+        let ring = MacRing::parse(MacRing::generate_secret().expose()).unwrap();
+        let key = ring.audit_key(&ring.active()).unwrap();
+        for text in ["", "marker", &key.expose()[1..]] {
+            let error = ring.add_audit_key(ring.active(), &SecretText::new(text.to_owned()));
+            let shown = format!("{:?}", error.unwrap_err());
+            assert!(!shown.contains("marker"), "{shown}");
+        }
     }
 
     #[test]
@@ -301,7 +448,7 @@ mod tests {
         let (old, new) = (MacRing::generate_secret(), MacRing::generate_secret());
         let ring = MacRing::parse(&format!("{},{}", new.expose(), old.expose())).unwrap();
         let mac = ring.mac(MacPurpose::AuditHead, &[b"x"]);
-        let oldest = *ring.ids().last().unwrap();
+        let oldest = ring.ids().last().unwrap();
         let renamed = Mac::new(oldest, *mac.as_bytes());
         assert!(!ring.verify(MacPurpose::AuditHead, &[b"x"], &renamed));
     }

@@ -154,6 +154,14 @@ fn foreign_keys_are_those_of_the_page() {
 }
 
 #[test]
+fn the_audit_key_is_that_of_the_page() {
+    let page = Page::read();
+    let macs = page.macs();
+    let key = macs.audit_key(&macs.active()).unwrap();
+    assert_eq!(key.expose(), page.value("audit-key"));
+}
+
+#[test]
 fn the_api_key_is_that_of_the_page() {
     let page = Page::read();
     let text = page.value("api-key");

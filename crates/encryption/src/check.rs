@@ -2,9 +2,9 @@
 //! noticed before anything is written.
 
 use keyward_core::{StoreError, Timestamp};
-use keyward_crypto::{Context, KeyId, KeyRing, MacRing, OpenError};
+use keyward_crypto::{Context, EncryptedString, KeyId, KeyRing, MacRing, OpenError};
 
-use crate::model::active_of;
+use crate::model::{active_of, signing_of};
 use crate::{EncryptionKeys, KeyRecord, KeyState};
 
 /// Whether the configured keys are those that the storage needs.
@@ -19,7 +19,7 @@ pub fn verify(stored: &[KeyRecord], fields: &KeyRing, macs: &MacRing) -> Result<
     let (mut fields_missing, mut macs_missing) = (Vec::new(), Vec::new());
     for key in stored.iter().filter(|key| key.is_needed()) {
         if !key.is_field_key() {
-            if !macs.ids().any(|known| *known == key.kid) {
+            if !macs.holds(&key.kid) {
                 macs_missing.push(key.kid);
             }
             continue;
@@ -42,13 +42,13 @@ pub fn verify(stored: &[KeyRecord], fields: &KeyRing, macs: &MacRing) -> Result<
         return refused(FIELD_KEY, fields_missing, fields.ids().collect());
     }
     if !macs_missing.is_empty() {
-        return refused("SECRET_KEY", macs_missing, macs.ids().copied().collect());
+        return refused("SECRET_KEY", macs_missing, macs.ids().collect());
     }
     Ok(())
 }
 
 /// Verifies once more, keeps a check for each configured key that has none yet, and lets `fields`
-/// seal under the key that is active in the storage.
+/// seal and `macs` sign with the keys that are active in the storage.
 ///
 /// All in one unit of work: another process may have started with other keys on a storage that was
 /// still empty when this one has looked. On a storage without an active key the newest one of the
@@ -65,57 +65,69 @@ pub fn keep<Tx: EncryptionKeys>(
 ) -> Result<(), KeepError> {
     let stored = tx.lock_encryption_keys()?;
     verify(&stored, fields, macs)?;
-    let state_of = |kid: &KeyId| {
-        let known = stored.iter().find(|key| key.kid == *kid);
-        known.map(|key| key.state)
-    };
-    let active = active_of(&stored).or_else(|| {
-        fields
-            .ids()
-            .find(|kid| state_of(kid) != Some(KeyState::Retired))
-    });
-    let is_first = active_of(&stored).is_none();
-    for kid in fields.ids() {
-        let state = match (Some(kid) == active, is_first) {
-            (true, _) => KeyState::Active,
-            (false, true) => KeyState::DecryptOnly,
-            (false, false) => KeyState::Added,
-        };
-        let Some(sealed) = fields.seal_with(&kid, TEXT, &context(&kid), now.unix()) else {
-            continue;
-        };
-        let key = KeyRecord {
-            kid,
-            state,
-            sealed,
-            created_at: now,
-        };
-        if !tx.add_encryption_key(&key)? && state == KeyState::Active && is_first {
-            tx.set_key_state(&kid, state)?;
-        }
+    let seal = |kid: &KeyId| fields.seal_with(kid, TEXT, &context(kid), now.unix());
+    let active = Newcomers {
+        known: &stored,
+        active: active_of(&stored),
+        now,
     }
-    if let Some(active) = active {
-        // The ring has it: that was verified, or it came from there.
-        let _ = fields.activate(&active);
+    .keep(tx, &fields.ids().collect::<Vec<_>>(), seal)?;
+    // The rings have them: that was verified, or they came from there.
+    let _ = active.is_some_and(|kid| fields.activate(&kid));
+    // Under the key that is active now.
+    let seal = |kid: &KeyId| Some(fields.seal(TEXT, &context(kid), now.unix()));
+    let signing = Newcomers {
+        known: &stored,
+        active: signing_of(&stored),
+        now,
     }
-    keep_secrets(tx, fields, macs, now)
+    .keep(tx, &macs.ids().collect::<Vec<_>>(), seal)?;
+    let _ = signing.is_some_and(|kid| macs.activate(&kid));
+    Ok(())
 }
 
-fn keep_secrets<Tx: EncryptionKeys>(
-    tx: &mut Tx,
-    fields: &KeyRing,
-    macs: &MacRing,
+/// Keys of one kind that a storage may not know yet.
+struct Newcomers<'a> {
+    known: &'a [KeyRecord],
+    active: Option<KeyId>,
     now: Timestamp,
-) -> Result<(), KeepError> {
-    for kid in macs.ids() {
-        tx.add_encryption_key(&KeyRecord {
-            kid: *kid,
-            state: KeyState::DecryptOnly,
-            sealed: fields.seal(TEXT, &context(kid), now.unix()),
-            created_at: now,
-        })?;
+}
+
+impl Newcomers<'_> {
+    /// Keeps them, newest first, and returns the one that is active afterwards.
+    fn keep<Tx: EncryptionKeys>(
+        &self,
+        tx: &mut Tx,
+        ids: &[KeyId],
+        seal: impl Fn(&KeyId) -> Option<EncryptedString>,
+    ) -> Result<Option<KeyId>, StoreError> {
+        let is_first = self.active.is_none();
+        let newest = ids.iter().find(|kid| !self.is_retired(kid));
+        let active = self.active.or(newest.copied());
+        for kid in ids.iter().copied() {
+            let state = match (Some(kid) == active, is_first) {
+                (true, _) => KeyState::Active,
+                (false, true) => KeyState::DecryptOnly,
+                (false, false) => KeyState::Added,
+            };
+            let Some(sealed) = seal(&kid) else { continue };
+            let key = KeyRecord {
+                kid,
+                state,
+                sealed,
+                created_at: self.now,
+            };
+            if !tx.add_encryption_key(&key)? && state == KeyState::Active && is_first {
+                tx.set_key_state(&kid, state)?;
+            }
+        }
+        Ok(active)
     }
-    Ok(())
+
+    fn is_retired(&self, kid: &KeyId) -> bool {
+        let known = self.known.iter().find(|key| key.kid == *kid);
+        known.is_some_and(|key| key.state == KeyState::Retired)
+    }
 }
 
 pub(crate) fn context(kid: &KeyId) -> Context {
@@ -208,7 +220,7 @@ const TEXT: &str = "keyward key check 1";
 
 #[cfg(test)]
 mod tests {
-    use keyward_crypto::{EncryptedString, FieldKey};
+    use keyward_crypto::FieldKey;
 
     use super::*;
     use crate::{NodeRecord, RotationRecord};
@@ -364,6 +376,31 @@ mod tests {
             keep(&mut kept, &both, &secret, NOW).unwrap();
             assert_eq!(kept.state(old.id()), Some(state));
         }
+    }
+
+    #[test]
+    fn the_first_secret_is_active_and_later_ones_are_added() {
+        let key = FieldKey::generate();
+        let (old, new) = (MacRing::generate_secret(), MacRing::generate_secret());
+        let older = MacRing::parse(old.expose()).unwrap();
+        let mut kept = Kept::with(&fields(&[&key]), &older);
+        assert_eq!(kept.state(&older.active()), Some(KeyState::Active));
+
+        let both = MacRing::parse(&format!("{},{}", new.expose(), old.expose())).unwrap();
+        let newer = both.active();
+        keep(&mut kept, &fields(&[&key]), &both, NOW).unwrap();
+        assert_eq!(kept.state(&newer), Some(KeyState::Added));
+        assert_eq!(
+            both.active(),
+            older.active(),
+            "the storage says which signs"
+        );
+
+        kept.set_key_state(&older.active(), KeyState::Retired)
+            .unwrap();
+        kept.set_key_state(&newer, KeyState::Active).unwrap();
+        keep(&mut kept, &fields(&[&key]), &both, NOW).unwrap();
+        assert_eq!(both.active(), newer);
     }
 
     #[test]

@@ -2,7 +2,7 @@ use keyward_auth::{TotpColumn, UserId};
 use keyward_credentials::{CredentialId, FieldPath, field_context};
 use keyward_crypto::{Context, EncryptedString, KeyId};
 
-use crate::check;
+use crate::{audit_keys, check};
 
 /// Every column that holds sealed values.
 ///
@@ -18,15 +18,18 @@ pub enum SealedColumn {
     TotpPending,
     /// The known texts of keys that are no encryption keys.
     SecretKeyCheck,
+    /// What is left of retired secrets, for their part of the audit log.
+    AuditKey,
 }
 
 impl SealedColumn {
     /// All of them, in the order in which they are re-encrypted.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 5] = [
         Self::CredentialSecret,
         Self::TotpActive,
         Self::TotpPending,
         Self::SecretKeyCheck,
+        Self::AuditKey,
     ];
 
     /// The table.
@@ -35,7 +38,7 @@ impl SealedColumn {
         match self {
             Self::CredentialSecret => "credential_secrets",
             Self::TotpActive | Self::TotpPending => "totp_secrets",
-            Self::SecretKeyCheck => "key_checks",
+            Self::SecretKeyCheck | Self::AuditKey => "key_checks",
         }
     }
 
@@ -46,6 +49,7 @@ impl SealedColumn {
             Self::CredentialSecret | Self::SecretKeyCheck => "sealed",
             Self::TotpActive => "active",
             Self::TotpPending => "pending",
+            Self::AuditKey => "audit_key",
         }
     }
 }
@@ -80,6 +84,7 @@ impl SealedRow {
             SealedColumn::TotpActive => Some(TotpColumn::Active.context(user()?)),
             SealedColumn::TotpPending => Some(TotpColumn::Pending.context(user()?)),
             SealedColumn::SecretKeyCheck => Some(check::context(&KeyId::parse(&self.row)?)),
+            SealedColumn::AuditKey => Some(audit_keys::context(&KeyId::parse(&self.row)?)),
         }
     }
 }

@@ -5,8 +5,8 @@ use keyward_core::StoreError;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EncryptionError {
-    /// The storage knows no encryption key of this id.
-    #[error("there is no encryption key of this id")]
+    /// The storage knows no key of this id.
+    #[error("there is no key of this id")]
     UnknownKey,
     /// This process does not hold the key.
     #[error("this process does not hold the key")]
@@ -20,9 +20,20 @@ pub enum EncryptionError {
     /// The key is active.
     #[error("the key is active")]
     Active,
-    /// Values are sealed under the key.
-    #[error("{0} values are sealed under the key")]
+    /// Values are sealed under the key, or rows signed by it.
+    #[error("{0} values are sealed under the key or rows signed by it")]
     InUse(u64),
+    /// Nodes still sign with the secret: they have not noticed yet that another one is active.
+    #[error("{} of the nodes that serve still sign with the secret: {}", .0.len(), .0.join(", "))]
+    StillSigning(Vec<String>),
+    /// API keys and recovery codes were made with the secret and not used since.
+    #[error("{keys} API keys and {codes} recovery codes need the secret")]
+    Unused {
+        /// API keys that work and were not used since another secret is active.
+        keys: u64,
+        /// Recovery codes.
+        codes: u64,
+    },
     /// No encryption key is active.
     #[error("no encryption key is active")]
     NoneActive,

@@ -9,20 +9,32 @@
 //! - [`ManageEncryption`] moves keys from state to state and starts and pauses re-encryption.
 //! - [`Reencrypt`] moves stored values to the active key, a batch at a time.
 //! - [`ServingNode`] says which keys a node holds, so that no key is activated that some node lacks.
-//! - [`SealedColumn`] lists every column with sealed values: what is not in it is not rotated.
+//! - [`KitRegister`] writes down that a recovery kit leaves the installation, and [`Safekeeping`] when
+//!   something was last kept outside.
+//! - [`SealedColumn`] lists every column with sealed values and [`MacColumn`] every one with MACs:
+//!   what is not in them is not rotated.
+//!
+//! The secrets of `SECRET_KEY` live the same life. Rows are signed anew by [`Reencrypt`] too; the
+//! secrets of API keys when they are used.
 
 mod administrator;
+mod audit_keys;
 mod check;
 mod column;
 mod error;
+mod learn;
 mod manage;
 mod model;
 mod node;
 mod ports;
 mod reencrypt;
+mod retire;
+mod safekeeping;
+mod signed;
 mod status;
 
 pub use administrator::EncryptionAdministrator;
+pub use audit_keys::learn_audit_keys;
 pub use check::{KeepError, KeyCheckError, keep, verify};
 pub use column::{SealedColumn, SealedRow};
 pub use error::EncryptionError;
@@ -31,4 +43,7 @@ pub use model::{KeyRecord, KeyState, NodeRecord, RotationRecord, RotationState};
 pub use node::ServingNode;
 pub use ports::{EncryptionKeys, EncryptionTx, SealedValues};
 pub use reencrypt::{Pass, Reencrypt, Step};
-pub use status::{ColumnStatus, KeyStatus, KeyedRows, Status};
+pub use retire::Leftovers;
+pub use safekeeping::{Kept, KitFacts, KitRegister, Safekeeping, SafekeepingRecord};
+pub use signed::{MacColumn, SignedRow, SignedRows};
+pub use status::{ColumnStatus, KeyStatus, KeyedRows, MacStatus, Status};

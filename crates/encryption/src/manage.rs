@@ -1,14 +1,13 @@
 use keyward_audit::{Action, Actor, Event, Subject};
 use keyward_auth::Environment;
 use keyward_core::{Store, StoreError, Timestamp};
-use keyward_crypto::KeyId;
+use keyward_crypto::{ApiKeyId, KeyId};
 
-use crate::model::active_of;
+use crate::model::{active_of, signing_of};
 use crate::node::{NODE_SECONDS, lacking};
-use crate::status::rows_where;
 use crate::{
     EncryptionAdministrator, EncryptionError, EncryptionKeys as _, EncryptionTx, KeyRecord,
-    KeyState, RotationRecord, RotationState, SealedValues as _, Status,
+    KeyState, RotationRecord, RotationState, Status,
 };
 
 /// Moves encryption keys from state to state, and starts and pauses re-encryption.
@@ -27,13 +26,15 @@ impl<S: Store<Tx: EncryptionTx>> ManageEncryption<S> {
     ///
     /// Reads all rows: for people, not for requests that come often.
     pub fn status(&self) -> Result<Status, StoreError> {
-        self.0.store.read(|tx| Status::read(tx, &self.0.fields))
+        let now = self.0.clock.now();
+        self.0.store.read(|tx| Status::read(tx, &self.0, now))
     }
 
-    /// From now on new values are sealed under this key; the one before only opens.
+    /// From now on new values are sealed under this key, or rows signed by this secret; the one
+    /// before only opens and verifies.
     ///
-    /// Nodes learn it within a second or two. What they seal until then is under the key before
-    /// and is found by re-encryption.
+    /// Nodes learn it within a second or two. What they seal or sign until then is under the key
+    /// before and is found by re-encryption.
     ///
     /// # Errors
     ///
@@ -45,61 +46,44 @@ impl<S: Store<Tx: EncryptionTx>> ManageEncryption<S> {
         kid: KeyId,
     ) -> Result<(), EncryptionError> {
         let now = self.0.clock.now();
-        self.0.store.write(|tx| {
+        let is_field_key = self.0.store.write(|tx| {
             let actor = by.authorise(tx, &self.0.macs, now)?;
             let keys = tx.lock_encryption_keys()?;
-            match find(&keys, kid)?.state {
-                KeyState::Active => return Ok(()),
+            let key = find_any(&keys, kid)?;
+            match key.state {
+                KeyState::Active => return Ok(key.is_field_key()),
                 KeyState::Retired => return Err(EncryptionError::Retired),
                 KeyState::Added | KeyState::DecryptOnly => {}
             }
-            self.require_held(kid)?;
+            self.require_held(key)?;
             let nodes = tx.nodes_since(now.plus(-NODE_SECONDS))?;
             let lacking = lacking(&nodes, kid);
             if !lacking.is_empty() {
                 return Err(EncryptionError::NotEverywhere(lacking));
             }
-            if let Some(before) = active_of(&keys) {
+            let before = if key.is_field_key() {
+                active_of(&keys)
+            } else {
+                signing_of(&keys)
+            };
+            if let Some(before) = before {
                 tx.set_key_state(&before, KeyState::DecryptOnly)?;
             }
             tx.set_key_state(&kid, KeyState::Active)?;
-            self.record(tx, actor, KEY_ACTIVATE, &kid.to_string())
+            if tx.rotation()?.state == RotationState::Done {
+                // It was done for the key before.
+                tx.set_rotation(&RotationRecord::IDLE)?;
+            }
+            self.record(tx, actor, KEY_ACTIVATE, &kid.to_string())?;
+            Ok::<_, EncryptionError>(key.is_field_key())
         })?;
         // It is held: that was required above.
-        let _ = self.0.fields.activate(&kid);
+        let _ = if is_field_key {
+            self.0.fields.activate(&kid)
+        } else {
+            self.0.macs.activate(&kid)
+        };
         Ok(())
-    }
-
-    /// Ends the life of a key under which nothing is sealed any more. It can then be removed from
-    /// the settings of all nodes.
-    ///
-    /// Nobody can seal anything under it at the same moment or later: the store refuses it.
-    ///
-    /// # Errors
-    ///
-    /// [`EncryptionError::InUse`] with the number of values that still need it.
-    pub fn retire(
-        &self,
-        by: &impl EncryptionAdministrator,
-        kid: KeyId,
-    ) -> Result<(), EncryptionError> {
-        let now = self.0.clock.now();
-        self.0.store.write(|tx| {
-            let actor = by.authorise(tx, &self.0.macs, now)?;
-            let keys = tx.lock_encryption_keys()?;
-            match find(&keys, kid)?.state {
-                KeyState::Retired => return Ok(()),
-                KeyState::Active => return Err(EncryptionError::Active),
-                KeyState::Added | KeyState::DecryptOnly => {}
-            }
-            tx.hold_sealed_values()?;
-            let rows = rows_where(tx, |under| under == Some(kid))?;
-            if rows > 0 {
-                return Err(EncryptionError::InUse(rows));
-            }
-            tx.set_key_state(&kid, KeyState::Retired)?;
-            self.record(tx, actor, KEY_RETIRE, &kid.to_string())
-        })
     }
 
     /// Lets the nodes move every value to the active key. Starting it again goes on with it.
@@ -109,19 +93,23 @@ impl<S: Store<Tx: EncryptionTx>> ManageEncryption<S> {
     /// [`EncryptionError::NoneActive`] on a storage that was never served.
     pub fn start(&self, by: &impl EncryptionAdministrator) -> Result<Status, EncryptionError> {
         let now = self.0.clock.now();
+        // Counting reads all rows, so it is done while nobody waits for it.
+        let total = self.status()?.outside_active();
         self.0.store.write(|tx| {
             let actor = by.authorise(tx, &self.0.macs, now)?;
-            let active = active_of(&tx.lock_encryption_keys()?);
-            let active = active.ok_or(EncryptionError::NoneActive)?;
-            self.require_held(active)?;
+            let keys = tx.lock_encryption_keys()?;
+            let active = active_of(&keys).ok_or(EncryptionError::NoneActive)?;
+            for kid in [Some(active), signing_of(&keys)].into_iter().flatten() {
+                self.require_held(find_any(&keys, kid)?)?;
+            }
             let before = tx.rotation()?;
             if before.state != RotationState::Running {
-                let total = rows_where(tx, |under| under != Some(active))?;
                 tx.set_rotation(&continued(before, total, now))?;
                 self.record(tx, actor, ROTATION_START, active.as_str())?;
             }
-            Ok(Status::read(tx, &self.0.fields)?)
-        })
+            Ok::<_, EncryptionError>(())
+        })?;
+        Ok(self.status()?)
     }
 
     /// Stops moving values after the present batch. All of them open, wherever they are.
@@ -137,7 +125,7 @@ impl<S: Store<Tx: EncryptionTx>> ManageEncryption<S> {
             let rotation = tx.rotation()?;
             match rotation.state {
                 RotationState::Running => {}
-                RotationState::Paused => return Ok(Status::read(tx, &self.0.fields)?),
+                RotationState::Paused => return Ok(()),
                 RotationState::Idle | RotationState::Done => {
                     return Err(EncryptionError::NotRunning);
                 }
@@ -147,20 +135,29 @@ impl<S: Store<Tx: EncryptionTx>> ManageEncryption<S> {
                 ..rotation
             })?;
             let active = active_of(&keys).map_or_else(String::new, |kid| kid.to_string());
-            self.record(tx, actor, ROTATION_PAUSE, &active)?;
-            Ok(Status::read(tx, &self.0.fields)?)
-        })
+            self.record(tx, actor, ROTATION_PAUSE, &active)
+        })?;
+        Ok(self.status()?)
     }
 
-    fn require_held(&self, kid: KeyId) -> Result<(), EncryptionError> {
-        if self.0.fields.ids().any(|held| held == kid) {
+    pub(crate) fn environment(&self) -> &Environment<S> {
+        &self.0
+    }
+
+    fn require_held(&self, key: &KeyRecord) -> Result<(), EncryptionError> {
+        let is_held = if key.is_field_key() {
+            self.0.fields.holds(&key.kid)
+        } else {
+            self.0.macs.holds(&key.kid)
+        };
+        if is_held {
             Ok(())
         } else {
             Err(EncryptionError::NotHeld)
         }
     }
 
-    fn record(
+    pub(crate) fn record(
         &self,
         tx: &mut S::Tx,
         actor: Actor,
@@ -185,9 +182,9 @@ fn continued(before: RotationRecord, total: u64, now: Timestamp) -> RotationReco
     }
 }
 
-fn find(keys: &[KeyRecord], kid: KeyId) -> Result<&KeyRecord, EncryptionError> {
+pub(crate) fn find_any(keys: &[KeyRecord], kid: KeyId) -> Result<&KeyRecord, EncryptionError> {
     keys.iter()
-        .find(|key| key.kid == kid && key.is_field_key())
+        .find(|key| key.kid == kid)
         .ok_or(EncryptionError::UnknownKey)
 }
 
@@ -195,7 +192,12 @@ pub(crate) fn subject(kid: &str) -> Subject {
     Subject::new("encryption-key", kid)
 }
 
+pub(crate) fn api_key_subject(id: ApiKeyId) -> Subject {
+    Subject::new("api_key", id)
+}
+
 const KEY_ACTIVATE: Action = Action("encryption-key.activate");
-const KEY_RETIRE: Action = Action("encryption-key.retire");
+pub(crate) const KEY_RETIRE: Action = Action("encryption-key.retire");
+pub(crate) const API_KEY_REVOKE: Action = Action("api_key.revoke");
 const ROTATION_START: Action = Action("encryption-rotation.start");
 const ROTATION_PAUSE: Action = Action("encryption-rotation.pause");

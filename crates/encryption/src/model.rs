@@ -30,12 +30,13 @@ states! {
     KeyState {
         /// Nodes hold it; nothing is sealed under it yet.
         Added = "added",
-        /// New values are sealed under it. One encryption key at most is.
+        /// New values are sealed under it, or rows signed by it. One encryption key at most is, and
+        /// one secret.
         Active = "active",
-        /// Opens what was sealed under it.
+        /// Opens what was sealed under it, or verifies what was signed by it.
         DecryptOnly = "decrypt-only",
-        /// Nothing needs it, and a store refuses values that are sealed under it. It stays listed,
-        /// so that nobody brings it back by mistake.
+        /// Nothing needs it, and a store refuses what is sealed under it or signed by it. It stays
+        /// listed, so that nobody brings it back by mistake.
         Retired = "retired"
     }
 }
@@ -43,7 +44,7 @@ states! {
 states! {
     /// How far re-encryption is.
     RotationState {
-        /// Never started.
+        /// Not started since the active key became active.
         Idle = "idle",
         /// Nodes work on it.
         Running = "running",
@@ -59,7 +60,7 @@ states! {
 pub struct KeyRecord {
     /// Names the key.
     pub kid: KeyId,
-    /// Where it stands. Of a `SECRET_KEY` always [`KeyState::DecryptOnly`]: it is there, and needed.
+    /// Where it stands.
     pub state: KeyState,
     /// A known text: under the key itself where that is an encryption key, and else under the
     /// encryption key of the day.
@@ -84,8 +85,17 @@ impl KeyRecord {
 
 /// The active encryption key.
 pub(crate) fn active_of(keys: &[KeyRecord]) -> Option<KeyId> {
+    active_where(keys, true)
+}
+
+/// The active secret.
+pub(crate) fn signing_of(keys: &[KeyRecord]) -> Option<KeyId> {
+    active_where(keys, false)
+}
+
+fn active_where(keys: &[KeyRecord], is_field_key: bool) -> Option<KeyId> {
     keys.iter()
-        .find(|key| key.is_field_key() && key.state == KeyState::Active)
+        .find(|key| key.is_field_key() == is_field_key && key.state == KeyState::Active)
         .map(|key| key.kid)
 }
 
@@ -109,13 +119,15 @@ impl RotationRecord {
     };
 }
 
-/// A node that serves, and the encryption keys it holds.
+/// A node that serves, and the keys it holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NodeRecord {
     /// Names the process: no two have the same.
     pub id: String,
-    /// The keys it can open values with.
+    /// The keys it can open values and verify rows with.
     pub keys: Vec<KeyId>,
+    /// The secret that it signs with.
+    pub signs_with: KeyId,
     /// When it said so last.
     pub seen_at: Timestamp,
 }

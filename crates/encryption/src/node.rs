@@ -1,14 +1,14 @@
 use keyward_auth::Environment;
 use keyward_core::{Id, Store, StoreError};
-use keyward_crypto::KeyId;
+use keyward_crypto::{KeyId, KeyRing, MacRing};
 
-use crate::model::active_of;
+use crate::model::{active_of, signing_of};
 use crate::{EncryptionKeys, KeepError, NodeRecord, RotationState, verify};
 
 /// This process among those that serve one storage: says which keys it holds, and follows which
 /// one is active.
 pub struct ServingNode<S> {
-    environment: Environment<S>,
+    pub(crate) environment: Environment<S>,
     id: String,
 }
 
@@ -41,38 +41,51 @@ impl<S: Store<Tx: EncryptionKeys>> ServingNode<S> {
             store,
             fields,
             macs,
-            clock,
             ..
         } = &self.environment;
         store.write(|tx| {
             // An activation that runs at the same moment sees this node, or this node sees it.
             let keys = tx.lock_encryption_keys()?;
             verify(&keys, fields, macs)?;
-            tx.note_node(&NodeRecord {
-                id: self.id.clone(),
-                keys: fields.ids().collect(),
-                seen_at: clock.now(),
-            })?;
+            tx.note_node(&self.record(fields, macs))?;
             Ok(())
         })
     }
 
-    /// Seals under the key that is active by now, and says whether there are values to re-encrypt.
-    pub fn follow(&self) -> Result<RotationState, StoreError> {
-        let Environment { store, fields, .. } = &self.environment;
-        let (active, rotation) = store.read(|tx| {
-            let keys = tx.encryption_keys()?;
-            Ok::<_, StoreError>((active_of(&keys), tx.rotation()?.state))
-        })?;
-        if let Some(active) = active
+    pub(crate) fn record(&self, fields: &KeyRing, macs: &MacRing) -> NodeRecord {
+        NodeRecord {
+            id: self.id.clone(),
+            keys: fields.ids().chain(macs.ids()).collect(),
+            signs_with: self.environment.macs.active(),
+            seen_at: self.environment.clock.now(),
+        }
+    }
+
+    /// Seals and signs with the keys that are active by now, and says whether there are values to
+    /// re-encrypt. The other nodes are told at once when this one signs with another secret.
+    pub fn follow(&self) -> Result<RotationState, KeepError> {
+        let Environment {
+            store,
+            fields,
+            macs,
+            ..
+        } = &self.environment;
+        let (keys, rotation) =
+            store.read(|tx| Ok::<_, StoreError>((tx.encryption_keys()?, tx.rotation()?.state)))?;
+        if let Some(active) = active_of(&keys)
             && fields.active() != active
             && !fields.activate(&active)
         {
-            tracing::error!(
-                kid = %active,
-                "values are sealed under an encryption key that this node does not hold; add it to \
-                 FIELD_ENCRYPTION_KEY"
-            );
+            not_held(active, "FIELD_ENCRYPTION_KEY");
+        }
+        if let Some(signing) = signing_of(&keys)
+            && macs.active() != signing
+        {
+            if macs.activate(&signing) {
+                self.join()?;
+            } else {
+                not_held(signing, "SECRET_KEY");
+            }
         }
         Ok(rotation)
     }
@@ -84,6 +97,22 @@ impl<S: Store<Tx: EncryptionKeys>> ServingNode<S> {
             .store
             .write(|tx| tx.forget_nodes(&self.id, day_ago))
     }
+}
+
+fn not_held(kid: KeyId, setting: &str) {
+    tracing::error!(
+        %kid,
+        "a key is in use that this node does not hold; add it to {setting}"
+    );
+}
+
+/// The nodes that sign with a secret.
+pub(crate) fn signing_with(nodes: &[NodeRecord], kid: KeyId) -> Vec<String> {
+    nodes
+        .iter()
+        .filter(|node| node.signs_with == kid)
+        .map(|node| node.id.clone())
+        .collect()
 }
 
 /// The nodes that do not hold a key.

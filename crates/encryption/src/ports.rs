@@ -3,7 +3,7 @@ use keyward_auth::ApiKeys;
 use keyward_core::{StoreError, Timestamp};
 use keyward_crypto::{EncryptedString, KeyId};
 
-use crate::{KeyRecord, KeyState, NodeRecord, RotationRecord, SealedColumn, SealedRow};
+use crate::{KeyRecord, KeyState, NodeRecord, RotationRecord, SealedColumn, SealedRow, SignedRows};
 
 /// The keys of a storage, the nodes that hold them, and how far re-encryption is, inside a unit of
 /// work.
@@ -21,7 +21,8 @@ pub trait EncryptionKeys {
     /// Keeps a key, unless there is one of its id, and says whether it was kept.
     fn add_encryption_key(&mut self, key: &KeyRecord) -> Result<bool, StoreError>;
 
-    /// Changes the state of a key. At most one encryption key can be active: change that one first.
+    /// Changes the state of a key. At most one encryption key and one secret can be active: change
+    /// that one first.
     fn set_key_state(&mut self, kid: &KeyId, state: KeyState) -> Result<(), StoreError>;
 
     /// How far re-encryption is.
@@ -55,9 +56,11 @@ pub trait EncryptionKeys {
 /// Every stored value that is sealed, whatever it belongs to, inside a unit of work.
 ///
 /// A store refuses to write a value whose key is [`KeyState::Retired`], in each of the columns, also
-/// when the key is retired at the same moment.
+/// when the key is retired at the same moment. It is [`StoreError::Unavailable`]: a node that has
+/// not heard yet which key is active will have a moment later.
 pub trait SealedValues {
-    /// How many values of a column are under which key; `None` for those that name none.
+    /// How many values of a column are under which key, in the order of the keys; `None` for those
+    /// that name none.
     fn sealed_counts(
         &mut self,
         column: SealedColumn,
@@ -80,7 +83,10 @@ pub trait SealedValues {
         kid: &KeyId,
     ) -> Result<Option<SealedRow>, StoreError>;
 
-    /// Writes `new` over a value that is still what was read, and says whether it was.
+    /// Writes `new` over a value that is still what was read, and says whether it did.
+    ///
+    /// Compare and write must be one statement. Does not wait for somebody else who is changing
+    /// the value: `false` as well.
     fn reseal(&mut self, row: &SealedRow, new: &EncryptedString) -> Result<bool, StoreError>;
 
     /// Holds everybody back who writes a sealed value, until the unit of work ends. Those that have
@@ -91,6 +97,6 @@ pub trait SealedValues {
 /// All repositories that this crate's services use together.
 ///
 /// Never implement it: it follows from the others.
-pub trait EncryptionTx: EncryptionKeys + SealedValues + ApiKeys + AuditEvents {}
+pub trait EncryptionTx: EncryptionKeys + SealedValues + SignedRows + ApiKeys + AuditEvents {}
 
-impl<Tx: EncryptionKeys + SealedValues + ApiKeys + AuditEvents> EncryptionTx for Tx {}
+impl<Tx: EncryptionKeys + SealedValues + SignedRows + ApiKeys + AuditEvents> EncryptionTx for Tx {}

@@ -1,9 +1,11 @@
-use keyward_core::StoreError;
+use keyward_auth::Environment;
+use keyward_core::{StoreError, Timestamp};
 use keyward_crypto::{KeyId, KeyRing};
 
-use crate::model::active_of;
+use crate::model::{active_of, signing_of};
 use crate::{
-    EncryptionKeys, KeyRecord, KeyState, RotationState, SealedColumn, SealedRow, SealedValues,
+    EncryptionKeys, KeyRecord, KeyState, MacColumn, RotationState, SealedColumn, SealedRow,
+    SealedValues, SignedRows,
 };
 
 /// Which keys there are, what is sealed under which, and how far re-encryption is.
@@ -17,10 +19,16 @@ pub struct Status {
     pub keys: Vec<KeyStatus>,
     /// Every column with sealed values.
     pub columns: Vec<ColumnStatus>,
+    /// The secret that signs.
+    pub signing: Option<KeyId>,
+    /// Every secret of `SECRET_KEY` that was ever used, and every other one that a MAC names.
+    pub secrets: Vec<KeyStatus>,
+    /// Every column with MACs that somebody needs for longer than a day, by secret.
+    pub macs: Vec<MacStatus>,
     /// How many of `total` are under the active key.
     pub done: u64,
-    /// How many values there were to re-encrypt when that was started; before that, how many there
-    /// are.
+    /// How many values there were to re-encrypt, and rows to sign anew, when that was started;
+    /// before that, how many there are.
     pub total: u64,
 }
 
@@ -31,7 +39,7 @@ pub struct KeyStatus {
     pub kid: KeyId,
     /// Where it stands; `None` for a key that a value names and nobody has ever configured.
     pub state: Option<KeyState>,
-    /// How many values are sealed under it.
+    /// How many values are sealed under it, or MACs made by it.
     pub rows: u64,
     /// Whether this process holds it.
     pub is_held: bool,
@@ -46,6 +54,15 @@ pub struct ColumnStatus {
     pub keyed: Vec<KeyedRows>,
 }
 
+/// One column with MACs.
+#[derive(Clone, Debug)]
+pub struct MacStatus {
+    /// Which one.
+    pub column: MacColumn,
+    /// How many there are by which secret; `None` where a MAC names none.
+    pub counts: Vec<(Option<KeyId>, u64)>,
+}
+
 /// The values of a column that are under one key.
 #[derive(Clone, Debug)]
 pub struct KeyedRows {
@@ -58,33 +75,49 @@ pub struct KeyedRows {
 }
 
 impl Status {
-    pub(crate) fn read<Tx: EncryptionKeys + SealedValues>(
+    pub(crate) fn read<S, Tx: EncryptionKeys + SealedValues + SignedRows>(
         tx: &mut Tx,
-        fields: &KeyRing,
+        environment: &Environment<S>,
+        now: Timestamp,
     ) -> Result<Self, StoreError> {
+        let Environment { fields, macs, .. } = environment;
         let stored = tx.encryption_keys()?;
         let rotation = tx.rotation()?;
         let columns = SealedColumn::ALL
             .into_iter()
             .map(|column| ColumnStatus::read(column, tx, fields))
             .collect::<Result<Vec<_>, _>>()?;
-        let active = active_of(&stored);
-        let counts = || columns.iter().flat_map(|column| &column.keyed);
-        let left: u64 = counts()
-            .filter(|keyed| keyed.kid != active)
-            .map(|keyed| keyed.rows)
-            .sum();
+        let mac_columns = MacColumn::ALL
+            .into_iter()
+            .map(|column| {
+                let counts = tx.mac_counts(column, now)?;
+                Ok(MacStatus { column, counts })
+            })
+            .collect::<Result<Vec<_>, StoreError>>()?;
+        let (active, signing) = (active_of(&stored), signing_of(&stored));
+        let sealed: Vec<_> = columns
+            .iter()
+            .flat_map(|column| &column.keyed)
+            .map(|keyed| (keyed.kid, keyed.rows))
+            .collect();
+        let left = not_under(&sealed, active).saturating_add(rows_by_others(&mac_columns, signing));
         let total = match rotation.state {
             RotationState::Idle => left,
             _ => rotation.total.max(left),
         };
+        let made: Vec<_> = mac_columns.iter().flat_map(|made| &made.counts).collect();
         Ok(Self {
             rotation: rotation.state,
             active,
-            keys: keys(&stored, fields, &columns),
+            signing,
+            keys: keys(&stored, true, &sealed.iter().collect::<Vec<_>>(), |kid| {
+                fields.holds(kid)
+            }),
+            secrets: keys(&stored, false, &made, |kid| macs.holds(kid)),
             done: total.saturating_sub(left),
             total,
             columns,
+            macs: mac_columns,
         })
     }
 
@@ -93,6 +126,22 @@ impl Status {
     pub fn left(&self) -> u64 {
         self.total.saturating_sub(self.done)
     }
+
+    /// The same, whatever was counted when re-encryption was started.
+    pub(crate) fn outside_active(&self) -> u64 {
+        let keyed = self.columns.iter().flat_map(|column| &column.keyed);
+        let values = keyed
+            .filter(|keyed| keyed.kid != self.active)
+            .fold(0, |sum: u64, keyed| sum.saturating_add(keyed.rows));
+        values.saturating_add(rows_by_others(&self.macs, self.signing))
+    }
+}
+
+fn rows_by_others(macs: &[MacStatus], signing: Option<KeyId>) -> u64 {
+    let rows = macs
+        .iter()
+        .filter(|made| MacColumn::ROWS.contains(&made.column));
+    not_under(rows.flat_map(|made| &made.counts), signing)
 }
 
 impl ColumnStatus {
@@ -122,30 +171,34 @@ fn opens(row: &SealedRow, fields: &KeyRing) -> bool {
     context.is_some_and(|context| fields.open(&row.sealed, &context).is_ok())
 }
 
-fn keys(stored: &[KeyRecord], fields: &KeyRing, columns: &[ColumnStatus]) -> Vec<KeyStatus> {
-    let rows_of = |kid: KeyId| {
-        let counts = columns.iter().flat_map(|column| &column.keyed);
-        counts
-            .filter(|keyed| keyed.kid == Some(kid))
-            .map(|keyed| keyed.rows)
-            .sum()
-    };
+type Count = (Option<KeyId>, u64);
+
+fn not_under<'a>(counts: impl IntoIterator<Item = &'a Count>, kid: Option<KeyId>) -> u64 {
+    let counts = counts.into_iter().filter(|(under, _)| *under != kid);
+    counts.fold(0, |sum, (_, rows)| sum.saturating_add(*rows))
+}
+
+fn keys(
+    stored: &[KeyRecord],
+    are_field_keys: bool,
+    counts: &[&Count],
+    is_held: impl Fn(&KeyId) -> bool,
+) -> Vec<KeyStatus> {
     let status = |kid: KeyId, state| KeyStatus {
         kid,
         state,
-        rows: rows_of(kid),
-        is_held: fields.ids().any(|held| held == kid),
+        rows: counts
+            .iter()
+            .filter(|(under, _)| *under == Some(kid))
+            .fold(0, |sum, (_, rows)| sum.saturating_add(*rows)),
+        is_held: is_held(&kid),
     };
     let mut keys: Vec<_> = stored
         .iter()
-        .filter(|key| key.is_field_key())
+        .filter(|key| key.is_field_key() == are_field_keys)
         .map(|key| status(key.kid, Some(key.state)))
         .collect();
-    for kid in columns
-        .iter()
-        .flat_map(|column| &column.keyed)
-        .filter_map(|keyed| keyed.kid)
-    {
+    for kid in counts.iter().filter_map(|(kid, _)| *kid) {
         if keys.iter().all(|key| key.kid != kid) {
             keys.push(status(kid, None));
         }
@@ -153,18 +206,45 @@ fn keys(stored: &[KeyRecord], fields: &KeyRing, columns: &[ColumnStatus]) -> Vec
     keys
 }
 
-/// How many values are under a key, and how many are not.
+/// How many values are not under the active key, and rows not signed by the active secret.
+pub(crate) fn left<Tx: SealedValues + SignedRows>(
+    tx: &mut Tx,
+    stored: &[KeyRecord],
+    now: Timestamp,
+) -> Result<u64, StoreError> {
+    let (active, signing) = (active_of(stored), signing_of(stored));
+    let values = rows_where(tx, |under| under != active)?;
+    let rows = macs_where(tx, now, &MacColumn::ROWS, |by| by != signing)?;
+    Ok(values.saturating_add(rows))
+}
+
+/// How many sealed values there are whose key is `wanted`.
 pub(crate) fn rows_where<Tx: SealedValues>(
     tx: &mut Tx,
     wanted: impl Fn(Option<KeyId>) -> bool,
 ) -> Result<u64, StoreError> {
     let mut sum: u64 = 0;
     for column in SealedColumn::ALL {
-        for (kid, rows) in tx.sealed_counts(column)? {
-            if wanted(kid) {
-                sum = sum.saturating_add(rows);
-            }
-        }
+        sum = sum.saturating_add(wanted_of(&tx.sealed_counts(column)?, &wanted));
     }
     Ok(sum)
+}
+
+/// How many MACs there are in some columns whose secret is `wanted`.
+pub(crate) fn macs_where<Tx: SignedRows>(
+    tx: &mut Tx,
+    now: Timestamp,
+    columns: &[MacColumn],
+    wanted: impl Fn(Option<KeyId>) -> bool,
+) -> Result<u64, StoreError> {
+    let mut sum: u64 = 0;
+    for column in columns {
+        sum = sum.saturating_add(wanted_of(&tx.mac_counts(*column, now)?, &wanted));
+    }
+    Ok(sum)
+}
+
+fn wanted_of(counts: &[Count], wanted: impl Fn(Option<KeyId>) -> bool) -> u64 {
+    let counts = counts.iter().filter(|(kid, _)| wanted(*kid));
+    counts.fold(0, |sum, (_, rows)| sum.saturating_add(*rows))
 }

@@ -3,6 +3,7 @@
 mod agents;
 mod audit;
 mod credentials;
+mod encryption;
 mod keys;
 mod login;
 mod me;
@@ -24,6 +25,7 @@ pub(crate) fn all<S: ApiStore>() -> Vec<Endpoint<S>> {
         agents::endpoints(),
         credentials::endpoints(),
         audit::endpoints(),
+        encryption::endpoints(),
     ]
     .into_iter()
     .flatten()

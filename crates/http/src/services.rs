@@ -1,13 +1,14 @@
 use std::sync::Arc;
 
 use keyward_agents::{AgentProofs, AgentsTx, ManageAgents};
-use keyward_audit::{AuditEvents, ReadAudit};
+use keyward_audit::ReadAudit;
 use keyward_auth::{
     Authenticate, Environment, LastUsed, Login, ManageKeys, ManageMfa, ManageUsers,
 };
 use keyward_core::Store;
 use keyward_credentials::{AccessCredential, CredentialScope, CredentialsTx, ManageCredentials};
 use keyward_crypto::MacRing;
+use keyward_encryption::{EncryptionTx, ManageEncryption};
 
 /// The services behind the routes.
 pub struct Services<S> {
@@ -35,6 +36,8 @@ pub struct Services<S> {
     pub access: AccessCredential<S>,
     /// Behind `/audit`.
     pub audit: ReadAudit<S>,
+    /// Behind `/encryption`.
+    pub encryption: ManageEncryption<S>,
 }
 
 /// What an operator can choose.
@@ -78,11 +81,12 @@ impl<S: ApiStore + Clone> Services<S> {
             credentials: ManageCredentials::new(environment, options.credential_scope),
             access: AccessCredential::new(environment, options.credential_scope),
             audit: ReadAudit::new(store.clone()),
+            encryption: ManageEncryption::new(environment.clone()),
         }
     }
 }
 
 /// What the routes need of a store.
-pub(crate) trait ApiStore: Store<Tx: AgentsTx + CredentialsTx + AuditEvents> {}
+pub(crate) trait ApiStore: Store<Tx: AgentsTx + CredentialsTx + EncryptionTx> {}
 
-impl<S: Store<Tx: AgentsTx + CredentialsTx + AuditEvents>> ApiStore for S {}
+impl<S: Store<Tx: AgentsTx + CredentialsTx + EncryptionTx>> ApiStore for S {}

@@ -187,7 +187,7 @@ fn agent((record, user): (AgentRow, UserRow)) -> Result<Agent, StoreError> {
 
 #[derive(Queryable, Selectable, Insertable, AsChangeset)]
 #[diesel(table_name = agents, treat_none_as_null = true)]
-struct AgentRow {
+pub(crate) struct AgentRow {
     user_id: String,
     lineage: String,
     creator_id: String,

@@ -222,7 +222,7 @@ impl<'a> From<&'a Signed<ApiKeyRecord>> for NewKey<'a> {
 
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = api_keys)]
-struct KeyRow {
+pub(crate) struct KeyRow {
     id: String,
     kind: String,
     user_id: String,

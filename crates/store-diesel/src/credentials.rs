@@ -215,7 +215,7 @@ struct Row {
 
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = credentials)]
-struct CredentialRow {
+pub(crate) struct CredentialRow {
     id: String,
     name: String,
     credential_type: String,

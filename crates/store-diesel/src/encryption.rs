@@ -110,7 +110,8 @@ impl EncryptionKeys for DieselTx {
         let keys = keys.join(" ");
         let row = (
             serving_nodes::id.eq(&node.id),
-            serving_nodes::field_keys.eq(&keys),
+            serving_nodes::held_keys.eq(&keys),
+            serving_nodes::signs_with.eq(node.signs_with.as_str()),
             serving_nodes::seen_at.eq(node.seen_at.0),
         );
         self.run(|connection| {
@@ -119,7 +120,8 @@ impl EncryptionKeys for DieselTx {
                 .on_conflict(serving_nodes::id)
                 .do_update()
                 .set((
-                    serving_nodes::field_keys.eq(&keys),
+                    serving_nodes::held_keys.eq(&keys),
+                    serving_nodes::signs_with.eq(node.signs_with.as_str()),
                     serving_nodes::seen_at.eq(node.seen_at.0),
                 ))
                 .execute(inner))
@@ -139,18 +141,23 @@ impl EncryptionKeys for DieselTx {
     }
 
     fn nodes_since(&mut self, since: Timestamp) -> Result<Vec<NodeRecord>, StoreError> {
-        let rows: Vec<(String, String, i64)> = self.run(|connection| {
+        let rows: Vec<(String, String, String, i64)> = self.run(|connection| {
             serving_nodes::table
                 .filter(serving_nodes::seen_at.ge(since.0))
                 .order(serving_nodes::id)
                 .load(connection)
         })?;
-        let nodes = rows.into_iter().map(|(id, keys, seen_at)| NodeRecord {
-            id,
-            keys: keys.split(' ').filter_map(KeyId::parse).collect(),
-            seen_at: Timestamp(seen_at),
-        });
-        Ok(nodes.collect())
+        rows.into_iter()
+            .map(|(id, keys, signs_with, seen_at)| {
+                let signs_with = KeyId::parse(&signs_with);
+                Ok(NodeRecord {
+                    id,
+                    keys: keys.split(' ').filter_map(KeyId::parse).collect(),
+                    signs_with: stored::known(signs_with, "serving_nodes.signs_with")?,
+                    seen_at: Timestamp(seen_at),
+                })
+            })
+            .collect()
     }
 }
 
@@ -179,7 +186,13 @@ impl DieselStore {
     pub fn values_under_before_migration(&self, kids: &[KeyId]) -> Result<u64, StoreError> {
         inspect(self.url(), |connection| {
             let mut sum: u64 = 0;
+            let has_audit_keys = connection
+                .has_table("encryption_rotation")
+                .map_err(failed)?;
             for column in SealedColumn::ALL {
+                if column == SealedColumn::AuditKey && !has_audit_keys {
+                    continue;
+                }
                 if connection.has_table(column.table()).map_err(failed)? {
                     let counted = count(connection, column).map_err(failed)?;
                     let under = counted

@@ -110,6 +110,9 @@ const PASSING: &[&str] = &[
     "out of shared memory",
     "could not resize shared memory",
     TERMINATED,
+    // Our triggers. A node that has not heard yet which key is active hears it within a second.
+    "the encryption key of this value is retired",
+    "the secret that signs this is retired",
     // both, and what the operating system says
     "interrupted",
     "out of memory",
@@ -166,6 +169,9 @@ mod tests {
             "sorry, too many clients already",
             "too many connections for role \"keyward\"",
             "remaining connection slots are reserved for roles with the SUPERUSER attribute",
+            // the triggers of every column with sealed values, and of the audit log
+            "the encryption key of this value is retired",
+            "the secret that signs this is retired",
             // libpq
             "server closed the connection unexpectedly",
             "could not receive data from server: Connection timed out",

@@ -61,8 +61,10 @@ mod pools;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod proofs;
+mod safekeeping;
 mod schema;
 mod sealed;
+mod signed;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod store;

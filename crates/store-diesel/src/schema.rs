@@ -103,6 +103,7 @@ diesel::table! {
         sealed -> Text,
         created_at -> BigInt,
         state -> Text,
+        audit_key -> Nullable<Text>,
     }
 }
 
@@ -120,8 +121,17 @@ diesel::table! {
 diesel::table! {
     serving_nodes (id) {
         id -> Text,
-        field_keys -> Text,
+        held_keys -> Text,
+        signs_with -> Text,
         seen_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    safekeeping (kind) {
+        kind -> Text,
+        at -> BigInt,
+        key_ids -> Text,
     }
 }
 

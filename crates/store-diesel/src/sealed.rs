@@ -1,5 +1,7 @@
 //! Every column with sealed values, by one set of statements that the registry fills in.
 
+use std::collections::BTreeMap;
+
 #[cfg(feature = "postgres")]
 use diesel::connection::SimpleConnection as _;
 use diesel::prelude::*;
@@ -39,16 +41,17 @@ impl SealedValues for DieselTx {
     }
 
     fn reseal(&mut self, row: &SealedRow, new: &EncryptedString) -> Result<bool, StoreError> {
-        let place = Place::of(row.column);
-        let sql = format!(
-            "UPDATE {} SET {} = $1 WHERE {} = $2 AND {} = $3 AND {} = $4",
-            row.column.table(),
-            row.column.column(),
-            place.row,
-            place.field,
-            place.sealed
-        );
+        let Place {
+            row: id,
+            field,
+            sealed,
+            ..
+        } = Place::of(row.column);
+        let (table, column) = (row.column.table(), row.column.column());
+        let is_same = format!("{id} = $2 AND {field} = $3 AND {sealed} = $4");
         let written = self.run(|connection| {
+            let place = unless_held(connection, table, &is_same);
+            let sql = format!("UPDATE {table} SET {column} = $1 WHERE {place}");
             each!(connection, inner => diesel::sql_query(sql)
                 .bind::<Text, _>(new.as_stored())
                 .bind::<Text, _>(&row.row)
@@ -70,6 +73,19 @@ impl SealedValues for DieselTx {
                 inner.batch_execute("SELECT pg_advisory_xact_lock(7738725088349021185)")
             }
         })
+    }
+}
+
+/// The condition for a row that `is_same` finds, unless somebody else is changing it: two that write
+/// several rows in another order would wait for each other for ever.
+pub(crate) fn unless_held(connection: &AnyConnection, table: &str, is_same: &str) -> String {
+    match connection {
+        #[cfg(feature = "sqlite")]
+        AnyConnection::Sqlite(_) => is_same.to_owned(),
+        #[cfg(feature = "postgres")]
+        AnyConnection::Postgres(_) => format!(
+            "ctid = ANY (ARRAY(SELECT ctid FROM {table} WHERE {is_same} FOR UPDATE SKIP LOCKED))"
+        ),
     }
 }
 
@@ -121,17 +137,17 @@ pub(crate) fn count(
     let Place { sealed, filter, .. } = Place::of(column);
     let sql = format!(
         "SELECT substr({sealed}, 4, 16) AS kid, count(*) AS rows FROM {} WHERE {filter} \
-         GROUP BY 1 ORDER BY 1",
+         GROUP BY 1",
         column.table()
     );
     let counted: Vec<Counted> = each!(connection, inner => diesel::sql_query(sql).load(inner))?;
-    Ok(counted
-        .into_iter()
-        .map(|row| {
-            let kid = row.kid.and_then(|kid| KeyId::parse(&kid));
-            (kid, u64::try_from(row.rows).unwrap_or(0))
-        })
-        .collect())
+    let mut counts = BTreeMap::<_, u64>::new();
+    for row in counted {
+        let kid = row.kid.and_then(|kid| KeyId::parse(&kid));
+        let count = counts.entry(kid).or_default();
+        *count = count.saturating_add(u64::try_from(row.rows).unwrap_or(0));
+    }
+    Ok(counts.into_iter().collect())
 }
 
 /// Where the values of a column are, in SQL.
@@ -174,6 +190,14 @@ impl Place {
                 owner: NONE,
                 sealed: "key_checks.sealed",
                 filter: "substr(key_checks.sealed, 4, 16) <> key_checks.kid",
+            },
+            SealedColumn::AuditKey => Self {
+                from: "key_checks",
+                row: "key_checks.kid",
+                field: NONE,
+                owner: NONE,
+                sealed: "key_checks.audit_key",
+                filter: "key_checks.audit_key IS NOT NULL",
             },
         }
     }

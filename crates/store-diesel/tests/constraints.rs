@@ -258,11 +258,13 @@ fn digest(table: &str) -> String {
         "audit_head" => "last_mac || mac",
         "credentials" => "id || name || credential_type || created_by || open_fields || row_mac",
         "credential_secrets" => "credential_id || field || sealed",
+        "encryption_rotation" => "id || state || total",
+        "safekeeping" => "kind || key_ids",
         "totp_secrets" => "user_id || active || pending || pending_expires_at",
         "recovery_codes" => "user_id || mac",
         "attempts" => "subject || account || fails || window_count || last_step",
         "login_tickets" => "id || ticket_mac || user_id || tries || row_mac",
-        _ => "kid || sealed",
+        _ => "kid || sealed || state",
     };
     format!("SELECT {columns} AS value FROM {table}")
 }
@@ -345,6 +347,11 @@ const ROWS: &[(&str, &str, &str)] = &[
         "key_checks",
         "kid, sealed, created_at",
         "('0123456789abcdef', 'v1.0123456789abcdef.x', 1)",
+    ),
+    (
+        "safekeeping",
+        "kind, at, key_ids",
+        "('backup', 1, '0123456789abcdef')",
     ),
     (
         "totp_secrets",
@@ -450,6 +457,11 @@ const VIOLATIONS: &[(&str, &str)] = &[
     ("encryption_rotation", "id = 2"),
     ("encryption_rotation", "state = 'lost'"),
     ("encryption_rotation", "total = -1"),
+    ("safekeeping", "kind = NULL"),
+    ("safekeeping", "kind = 'promise'"),
+    ("safekeeping", "at = NULL"),
+    ("safekeeping", "at = 'yesterday'"),
+    ("safekeeping", "key_ids = NULL"),
     ("totp_secrets", "user_id = NULL"),
     ("totp_secrets", "active = 'JBSWY3DPEHPK3PXP'"),
     ("totp_secrets", "active = 'V1.0123456789abcdef.x'"),

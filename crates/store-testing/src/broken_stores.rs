@@ -1,7 +1,9 @@
 //! Stores with one fault each: a check that does not fail on them would prove nothing.
 
 mod agents;
+mod encryption;
 mod people;
+mod signed;
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
@@ -72,6 +74,10 @@ enum Fault {
     People(people::Fault),
     /// Something is wrong with agents or their proofs.
     Agents(agents::Fault),
+    /// Something is wrong with encryption keys or sealed values.
+    Encryption(encryption::Fault),
+    /// Something is wrong with the MACs of rows.
+    Signed(signed::Fault),
 }
 
 struct BrokenStore {
@@ -357,6 +363,12 @@ impl AuditEvents for BrokenTx {
     }
 
     fn append_audit_event(&mut self, record: &Record, head: &Head) -> Result<(), StoreError> {
+        if self.signs_wrongly(signed::Fault::AppendsRetired) {
+            let keys = std::mem::take(&mut self.inner.tables.encryption_keys);
+            let appended = self.inner.append_audit_event(record, head);
+            self.inner.tables.encryption_keys = keys;
+            return appended;
+        }
         self.inner.append_audit_event(record, head)?;
         if self.fault == Fault::SeqGaps && record.fields.seq % 10 == 0 {
             Arc::make_mut(&mut self.inner.tables.audit).remove(&record.fields.seq);
@@ -443,7 +455,9 @@ impl Credentials for BrokenTx {
     }
 
     fn put_secret(&mut self, id: CredentialId, field: &SecretField) -> Result<(), StoreError> {
-        self.inner.put_secret(id, field)
+        self.past_retired(encryption::Fault::TakesRetiredSecrets, |tx| {
+            tx.put_secret(id, field)
+        })
     }
 
     fn drop_secret(&mut self, id: CredentialId, path: &FieldPath) -> Result<(), StoreError> {

@@ -11,12 +11,15 @@ pub(crate) mod api_keys;
 pub(crate) mod attempts;
 pub(crate) mod audit;
 pub(crate) mod credentials;
+pub(crate) mod encryption;
 pub(crate) mod factors;
 pub(crate) mod idempotency;
 pub(crate) mod proofs;
 mod random;
 pub(crate) mod rows;
 mod run;
+pub(crate) mod sealed;
+pub(crate) mod signed;
 pub(crate) mod tickets;
 pub(crate) mod units_of_work;
 pub(crate) mod users;
@@ -27,15 +30,18 @@ use keyward_agents::AgentsTx;
 use keyward_audit::VerifyAudit;
 use keyward_core::Store;
 use keyward_credentials::Credentials;
+use keyward_encryption::EncryptionTx;
 
 pub use agents::agents;
 pub use api_keys::api_keys;
 pub use attempts::{attempt_limits, attempt_limits_of, random_attempts_follow_the_rules};
 pub use audit::{audit, audit_with};
 pub use credentials::{credentials, credentials_of};
+pub use encryption::{encryption_keys, sealed_values};
 pub use factors::{second_factors, second_factors_of};
 pub use idempotency::{idempotency, idempotency_of};
 pub use proofs::used_proofs;
+pub use signed::signed_rows;
 pub use tickets::{login_tickets, login_tickets_of};
 pub use units_of_work::units_of_work;
 pub use users::users;
@@ -48,7 +54,7 @@ pub use users::users;
 /// # Panics
 ///
 /// At the first promise that is broken.
-pub fn contract<S: Store<Tx: AgentsTx + Credentials>>(store: S) {
+pub fn contract<S: Store<Tx: AgentsTx + Credentials + EncryptionTx>>(store: S) {
     let store = Arc::new(store);
     // First, so that on an empty store the race for the first event of the chain is run too.
     audit(&*store);
@@ -66,6 +72,9 @@ pub fn contract<S: Store<Tx: AgentsTx + Credentials>>(store: S) {
     used_proofs(&*store);
     attempts::new_secrets_reset_nothing(&*store, rows::added_user(&*store));
     credentials(&*store);
+    encryption_keys(&*store);
+    sealed_values(&*store);
+    signed_rows(&*store);
     let report = run::works(VerifyAudit::new(store, rows::macs()).verify(None));
     assert_eq!(
         report.findings,
@@ -83,7 +92,7 @@ pub fn contract<S: Store<Tx: AgentsTx + Credentials>>(store: S) {
     clippy::needless_pass_by_value,
     reason = "it takes the store over, as `contract` does"
 )]
-pub fn races<S: Store<Tx: AgentsTx + Credentials>>(store: Arc<S>) {
+pub fn races<S: Store<Tx: AgentsTx + Credentials + EncryptionTx>>(store: Arc<S>) {
     let store = &*store;
     let owner = rows::added_user(store);
     users::of_racing_names_one_is_added(store);
@@ -101,5 +110,11 @@ pub fn races<S: Store<Tx: AgentsTx + Credentials>>(store: Arc<S>) {
     credentials::of_racing_changes_one_is_written(store, owner);
     agents::of_racing_changes_one_is_written(store);
     proofs::of_racing_uses_of_a_proof_one_succeeds(store);
+    encryption::of_racing_first_starts_one_adds_its_key(store);
+    encryption::of_racing_claims_one_is_granted(store);
+    sealed::of_racing_reseals_one_is_written(store);
+    signed::of_racing_signers_one_is_written(store);
+    sealed::a_change_is_never_written_over(store);
+    sealed::who_retires_and_who_seals_do_not_both_succeed(store);
     audit::racing_writers_leave_no_gap(store, &rows::macs());
 }

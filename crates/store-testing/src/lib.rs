@@ -3,8 +3,8 @@
 //! An adapter proves itself by calling [`contract()`] from one of its tests. One that implements
 //! only some of the repositories calls their parts: [`units_of_work()`], [`users()`],
 //! [`api_keys()`], [`attempt_limits()`], [`second_factors()`], [`login_tickets()`],
-//! [`idempotency()`], [`audit()`], [`credentials()`]. Each panics at the first
-//! promise that is broken, with a message that says what is wrong.
+//! [`idempotency()`], [`audit()`], [`credentials()`], [`encryption_keys()`], [`sealed_values()`]. Each
+//! panics at the first promise that is broken, with a message that says what is wrong.
 //!
 //! ```
 //! use keyward_store_testing::{MemoryStore, contract};
@@ -15,7 +15,7 @@
 //!
 //! All rows that the checks make are new, so they can run on a database with other data in it. It
 //! must be a *test* database all the same: rows stay behind, signed with a key that is no secret,
-//! and [`users()`] disables other administrators for a moment.
+//! [`users()`] disables other administrators for a moment, and [`encryption_keys()`] the active key.
 
 #[cfg(test)]
 mod broken_stores;
@@ -24,8 +24,8 @@ mod memory;
 
 pub use contract::{
     agents, api_keys, attempt_limits, attempt_limits_of, audit, audit_with, contract, credentials,
-    credentials_of, idempotency, idempotency_of, login_tickets, login_tickets_of, races,
-    random_attempts_follow_the_rules, second_factors, second_factors_of, units_of_work,
-    used_proofs, users,
+    credentials_of, encryption_keys, idempotency, idempotency_of, login_tickets, login_tickets_of,
+    races, random_attempts_follow_the_rules, sealed_values, second_factors, second_factors_of,
+    signed_rows, units_of_work, used_proofs, users,
 };
 pub use memory::{MemoryStore, MemoryTx, Tampering};

@@ -2,8 +2,10 @@ mod agents;
 mod api_keys;
 mod audit;
 mod credentials;
+mod encryption;
 mod idempotency;
 mod people;
+mod signed;
 mod tamper;
 mod users;
 
@@ -16,7 +18,8 @@ use keyward_audit::{Head, Record, Seq};
 use keyward_auth::{StoredAnswer, TotpSecrets, User, UserId};
 use keyward_core::{Store, StoreError};
 use keyward_credentials::CredentialId;
-use keyward_crypto::{ApiKeyId, Mac, Signed, TicketId};
+use keyward_crypto::{ApiKeyId, EncryptedString, KeyId, Mac, Signed, TicketId};
+use keyward_encryption::{KeyRecord, NodeRecord};
 
 pub use tamper::Tampering;
 
@@ -133,6 +136,10 @@ pub(crate) struct Tables {
     pub(crate) tickets: Table<TicketId, people::Ticket>,
     pub(crate) answers: Table<(UserId, String), StoredAnswer>,
     pub(crate) credentials: Table<CredentialId, credentials::Row>,
+    pub(crate) encryption_keys: Table<KeyId, KeyRecord>,
+    pub(crate) audit_keys: Table<KeyId, EncryptedString>,
+    pub(crate) rotation: encryption::Rotation,
+    pub(crate) nodes: Table<String, NodeRecord>,
     pub(crate) audit: Table<Seq, Record>,
     pub(crate) audit_head: Option<Head>,
 }

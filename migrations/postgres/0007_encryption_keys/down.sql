@@ -1,8 +1,12 @@
+DROP TRIGGER audit_events_key ON audit_events;
+DROP FUNCTION refuse_retired_secret();
 DROP TRIGGER key_checks_key ON key_checks;
 DROP TRIGGER totp_secrets_key ON totp_secrets;
 DROP TRIGGER credential_secrets_key ON credential_secrets;
 DROP FUNCTION refuse_retired_key();
 DROP TABLE serving_nodes;
 DROP TABLE encryption_rotation;
+DROP INDEX key_checks_signing;
 DROP INDEX key_checks_active;
+ALTER TABLE key_checks DROP COLUMN audit_key;
 ALTER TABLE key_checks DROP COLUMN state;

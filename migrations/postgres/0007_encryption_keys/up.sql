@@ -1,9 +1,15 @@
 ALTER TABLE key_checks ADD COLUMN state TEXT NOT NULL DEFAULT 'decrypt-only'
     CHECK (state IN ('added', 'active', 'decrypt-only', 'retired'));
 
--- The check of an encryption key is under that key itself.
+-- Of a secret that is retired: what verifies its part of the audit log, and only that.
+ALTER TABLE key_checks ADD COLUMN audit_key TEXT CHECK (audit_key LIKE 'v1.%');
+
+-- The check of an encryption key is under that key itself, that of a secret is not.
 CREATE UNIQUE INDEX key_checks_active ON key_checks (state)
 WHERE state = 'active' AND substr(sealed, 4, 16) = kid;
+
+CREATE UNIQUE INDEX key_checks_signing ON key_checks (state)
+WHERE state = 'active' AND substr(sealed, 4, 16) <> kid;
 
 CREATE TABLE encryption_rotation (
     id          BIGINT NOT NULL PRIMARY KEY CHECK (id = 1),
@@ -20,8 +26,9 @@ VALUES (1, 'idle', 0, NULL, '', 0);
 
 CREATE TABLE serving_nodes (
     id         TEXT COLLATE "C" NOT NULL PRIMARY KEY CHECK (length(id) BETWEEN 1 AND 255),
-    -- Key ids, separated by spaces.
-    field_keys TEXT   NOT NULL,
+    -- Ids of encryption keys and secrets, separated by spaces.
+    held_keys  TEXT   NOT NULL,
+    signs_with TEXT   NOT NULL,
     seen_at    BIGINT NOT NULL
 );
 
@@ -49,5 +56,21 @@ FOR EACH ROW EXECUTE FUNCTION refuse_retired_key('sealed');
 CREATE TRIGGER totp_secrets_key BEFORE INSERT OR UPDATE OF active, pending ON totp_secrets
 FOR EACH ROW EXECUTE FUNCTION refuse_retired_key('active', 'pending');
 
-CREATE TRIGGER key_checks_key BEFORE INSERT OR UPDATE OF sealed ON key_checks
-FOR EACH ROW EXECUTE FUNCTION refuse_retired_key('sealed');
+CREATE TRIGGER key_checks_key BEFORE INSERT OR UPDATE OF sealed, audit_key ON key_checks
+FOR EACH ROW EXECUTE FUNCTION refuse_retired_key('sealed', 'audit_key');
+
+-- Nothing is signed by a secret that was retired: every change is in the audit log. Who retires one
+-- holds the lock of the log, and every statement of this function reads anew.
+CREATE FUNCTION refuse_retired_secret() RETURNS trigger LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    IF EXISTS (
+        SELECT 1 FROM key_checks WHERE state = 'retired' AND kid = substr(NEW.mac, 1, 16)
+    ) THEN
+        RAISE EXCEPTION 'the secret that signs this is retired';
+    END IF;
+    RETURN NEW;
+END
+$$;
+
+CREATE TRIGGER audit_events_key BEFORE INSERT ON audit_events
+FOR EACH ROW EXECUTE FUNCTION refuse_retired_secret();

@@ -1,3 +1,4 @@
+DROP TRIGGER audit_events_key;
 DROP TRIGGER key_checks_update_key;
 DROP TRIGGER key_checks_insert_key;
 DROP TRIGGER totp_secrets_update_key;
@@ -6,5 +7,7 @@ DROP TRIGGER credential_secrets_update_key;
 DROP TRIGGER credential_secrets_insert_key;
 DROP TABLE serving_nodes;
 DROP TABLE encryption_rotation;
+DROP INDEX key_checks_signing;
 DROP INDEX key_checks_active;
+ALTER TABLE key_checks DROP COLUMN audit_key;
 ALTER TABLE key_checks DROP COLUMN state;

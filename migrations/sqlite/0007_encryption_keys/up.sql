@@ -1,9 +1,15 @@
 ALTER TABLE key_checks ADD COLUMN state TEXT NOT NULL DEFAULT 'decrypt-only'
     CHECK (state IN ('added', 'active', 'decrypt-only', 'retired'));
 
--- The check of an encryption key is under that key itself.
+-- Of a secret that is retired: what verifies its part of the audit log, and only that.
+ALTER TABLE key_checks ADD COLUMN audit_key TEXT CHECK (audit_key GLOB 'v1.*');
+
+-- The check of an encryption key is under that key itself, that of a secret is not.
 CREATE UNIQUE INDEX key_checks_active ON key_checks (state)
 WHERE state = 'active' AND substr(sealed, 4, 16) = kid;
+
+CREATE UNIQUE INDEX key_checks_signing ON key_checks (state)
+WHERE state = 'active' AND substr(sealed, 4, 16) <> kid;
 
 CREATE TABLE encryption_rotation (
     id          INTEGER NOT NULL PRIMARY KEY CHECK (id = 1),
@@ -20,8 +26,9 @@ VALUES (1, 'idle', 0, NULL, '', 0);
 
 CREATE TABLE serving_nodes (
     id         TEXT    NOT NULL PRIMARY KEY CHECK (length(id) BETWEEN 1 AND 255),
-    -- Key ids, separated by spaces.
-    field_keys TEXT    NOT NULL,
+    -- Ids of encryption keys and secrets, separated by spaces.
+    held_keys  TEXT    NOT NULL,
+    signs_with TEXT    NOT NULL,
     seen_at    INTEGER NOT NULL
 ) STRICT;
 
@@ -49,11 +56,20 @@ WHEN EXISTS (
 BEGIN SELECT RAISE(ABORT, 'the encryption key of this value is retired'); END;
 
 CREATE TRIGGER key_checks_insert_key BEFORE INSERT ON key_checks
-WHEN EXISTS (SELECT 1 FROM key_checks WHERE state = 'retired' AND kid = substr(NEW.sealed, 4, 16))
-    AND substr(NEW.sealed, 4, 16) <> NEW.kid
+WHEN EXISTS (
+    SELECT 1 FROM key_checks WHERE state = 'retired' AND kid <> NEW.kid
+    AND kid IN (substr(NEW.sealed, 4, 16), substr(NEW.audit_key, 4, 16))
+)
 BEGIN SELECT RAISE(ABORT, 'the encryption key of this value is retired'); END;
 
-CREATE TRIGGER key_checks_update_key BEFORE UPDATE OF sealed ON key_checks
-WHEN EXISTS (SELECT 1 FROM key_checks WHERE state = 'retired' AND kid = substr(NEW.sealed, 4, 16))
-    AND substr(NEW.sealed, 4, 16) <> NEW.kid
+CREATE TRIGGER key_checks_update_key BEFORE UPDATE OF sealed, audit_key ON key_checks
+WHEN EXISTS (
+    SELECT 1 FROM key_checks WHERE state = 'retired' AND kid <> NEW.kid
+    AND kid IN (substr(NEW.sealed, 4, 16), substr(NEW.audit_key, 4, 16))
+)
 BEGIN SELECT RAISE(ABORT, 'the encryption key of this value is retired'); END;
+
+-- Nothing is signed by a secret that was retired: every change is in the audit log.
+CREATE TRIGGER audit_events_key BEFORE INSERT ON audit_events
+WHEN EXISTS (SELECT 1 FROM key_checks WHERE state = 'retired' AND kid = substr(NEW.mac, 1, 16))
+BEGIN SELECT RAISE(ABORT, 'the secret that signs this is retired'); END;

@@ -1,19 +1,22 @@
 //! `keyward keys`: the life of encryption keys, administered on the host.
 
+mod add;
 mod progress;
 mod refusal;
 mod show;
 
+use std::time::Duration;
+
 use keyward_auth::Host;
 use keyward_crypto::KeyId;
-use keyward_encryption::{ManageEncryption, Pass, Reencrypt, Step};
+use keyward_encryption::{Leftovers, ManageEncryption, Pass, Reencrypt, Step};
 use keyward_store_diesel::DieselStore;
 
 use self::progress::Progress;
 use self::refusal::no_change;
 use crate::cli::{KeysCommand, Output, RotateArgs};
 use crate::exit::{Exit, Failure};
-use crate::keys;
+use crate::keys::{self, KeyKind};
 use crate::settings::Settings;
 use crate::terminal;
 use crate::wiring::{Installation, broken};
@@ -27,6 +30,14 @@ pub(crate) fn keys(
     match command {
         // Needs no settings, which on a new machine are not there yet.
         KeysCommand::Generate => keys::print_new(output).map(|()| Exit::Done),
+        KeysCommand::Add { secret } => {
+            let kind = if *secret {
+                KeyKind::Secret
+            } else {
+                KeyKind::Field
+            };
+            add::add(&settings()?, kind, output)
+        }
         KeysCommand::Status => {
             let installation = Installation::open_to_read(&settings()?)?;
             show::status(&installation.encryption(), output)
@@ -36,9 +47,14 @@ pub(crate) fn keys(
             activate(&installation.encryption(), kid, output)
         }
         KeysCommand::Rotate(args) => rotate(&Installation::open(&settings()?)?, args, output),
-        KeysCommand::Retire { kid } => {
+        KeysCommand::Retire { kid, end_unused } => {
             let installation = Installation::open(&settings()?)?;
-            retire(&installation.encryption(), kid, output)
+            let leftovers = if *end_unused {
+                Leftovers::End
+            } else {
+                Leftovers::Keep
+            };
+            retire(&installation.encryption(), kid, leftovers, output)
         }
     }
 }
@@ -53,7 +69,8 @@ fn activate(
         .activate(&Host, kid)
         .map_err(|error| no_change(&error))?;
     let text = format!(
-        "new values are sealed under {kid} from now on; `keyward keys rotate` moves the others\n"
+        "{kid} is in use from now on; `keyward keys rotate` moves what older keys have sealed or \
+         signed\n"
     );
     show::done(output, "active", kid, &text)
 }
@@ -61,15 +78,16 @@ fn activate(
 fn retire(
     encryption: &ManageEncryption<DieselStore>,
     kid: &str,
+    leftovers: Leftovers,
     output: Output,
 ) -> Result<Exit, Failure> {
     let kid = key_id(kid)?;
     encryption
-        .retire(&Host, kid)
+        .retire(&Host, kid, leftovers)
         .map_err(|error| no_change(&error))?;
     let text = format!(
-        "{kid} is retired: nothing is sealed under it. Remove it from FIELD_ENCRYPTION_KEY on every \
-         node; keep it with the backups that were made until now, which need it\n"
+        "{kid} is retired: nothing needs it. Remove it from the settings of every node; keep it \
+         with the backups that were made until now, which need it\n"
     );
     show::done(output, "retired", kid, &text)
 }
@@ -112,7 +130,7 @@ fn work(
             Step::Done { unreadable } => return Ok(unreadable),
             Step::Elsewhere => {
                 // A server works on it. Counting takes a while, so this does not ask often.
-                progress.wait();
+                std::thread::sleep(WAIT);
                 let status = encryption.status().map_err(|error| broken(&error))?;
                 progress.is_at(status.done);
             }
@@ -128,3 +146,5 @@ fn key_id(text: &str) -> Result<KeyId, Failure> {
         )
     })
 }
+
+const WAIT: Duration = Duration::from_secs(1);

@@ -16,7 +16,7 @@ use self::key_keeper::KeyKeeper;
 use crate::commands::init;
 use crate::doctor;
 use crate::exit::{Exit, Failure};
-use crate::keys;
+use crate::keys::KeyFiles;
 use crate::settings::{Mode, Settings};
 use crate::wiring::Installation;
 
@@ -35,8 +35,8 @@ pub(crate) fn serve(settings: &Settings) -> Result<Exit, Failure> {
         ))
     })?;
     let address = listener.local_addr().map_err(Failure::unavailable)?;
-    let key_file = keys::field_key_file(settings);
-    let key_keeper = KeyKeeper::start(&installation, &address.to_string(), key_file)?;
+    let key_files = KeyFiles::of(settings);
+    let key_keeper = KeyKeeper::start(&installation, &address.to_string(), key_files)?;
     let last_used = Arc::new(LastUsed::default());
     let services = installation.services(Arc::clone(&last_used));
     let api = Api::new(services)

@@ -11,6 +11,7 @@ use crate::keys;
 use crate::settings::Settings;
 
 use super::check::{Check, Rule, Severity};
+use super::safekeeping;
 
 /// Every check, the audit log included: that one is read as a whole and takes its time.
 pub(super) fn checks(settings: &Settings) -> Vec<Check> {
@@ -19,9 +20,10 @@ pub(super) fn checks(settings: &Settings) -> Vec<Check> {
         // Durability is asked for only when the schema is there.
         if checks.iter().any(|check| check.id == DURABLE.id) {
             checks.push(audit(settings, store));
+            checks.extend(safekeeping::checks(settings, store));
         } else {
-            checks.push(DURABLE.skip("the schema is not up to date"));
-            checks.push(AUDIT.skip("the schema is not up to date"));
+            let later = [DURABLE, AUDIT].into_iter().chain(safekeeping::RULES);
+            checks.extend(later.map(|rule| rule.skip("the schema is not up to date")));
         }
         checks
     })
@@ -53,6 +55,7 @@ fn with_store(settings: &Settings, check: impl FnOnce(&DieselStore) -> Vec<Check
 fn skip_all(reason: &str) -> Vec<Check> {
     [REACHABLE, KEYS, SCHEMA, DURABLE, AUDIT]
         .into_iter()
+        .chain(safekeeping::RULES)
         .map(|rule| rule.skip(reason))
         .collect()
 }

@@ -1,11 +1,11 @@
 //! Keeping a generated key on disk, once.
 
-use std::fs::{DirBuilder, File};
-use std::io::{self, ErrorKind, Write};
-use std::os::unix::fs::DirBuilderExt;
+use std::io;
 use std::path::Path;
 
 use keyward_crypto::SecretText;
+
+use crate::private_path;
 
 /// Whose key is at the path.
 #[derive(Debug, PartialEq, Eq)]
@@ -15,33 +15,13 @@ pub(super) enum Kept {
     Theirs,
 }
 
-/// Writes `key` to `path`, if nothing is there.
-///
-/// The file appears complete or not at all, with mode 0600, and survives a crash of the machine
-/// from the moment this returns. Missing directories are created with mode 0700.
+/// Writes `key` to `path`, if nothing is there, for its owner alone.
 pub(super) fn keep(path: &Path, key: &SecretText) -> io::Result<Kept> {
-    let directory = path
-        .parent()
-        .filter(|parent| !parent.as_os_str().is_empty());
-    let directory = directory.unwrap_or(Path::new("."));
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(directory)?;
-
-    // Created with O_EXCL, a random name and mode 0600; removed when dropped.
-    let mut draft = tempfile::NamedTempFile::new_in(directory)?;
-    draft.write_all(key.expose().as_bytes())?;
-    draft.write_all(b"\n")?;
-    draft.as_file().sync_all()?;
-    let kept = match draft.persist_noclobber(path) {
-        Ok(_) => Kept::Mine,
-        Err(error) if error.error.kind() == ErrorKind::AlreadyExists => Kept::Theirs,
-        Err(error) => return Err(error.error),
-    };
-    // The loser too: the winner may not have come that far, and both go on to write rows.
-    File::open(directory)?.sync_all()?;
-    Ok(kept)
+    Ok(if private_path::create(path, &[key.expose(), "\n"])? {
+        Kept::Mine
+    } else {
+        Kept::Theirs
+    })
 }
 
 #[cfg(test)]

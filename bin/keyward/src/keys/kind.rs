@@ -28,10 +28,15 @@ impl KeyKind {
 
     /// Where development keeps a generated key.
     pub(crate) fn path(self, settings: &Settings) -> PathBuf {
-        settings.data_dir.join(match self {
+        settings.data_dir.join(self.file_name())
+    }
+
+    /// What its file is called there.
+    pub(super) fn file_name(self) -> &'static str {
+        match self {
             Self::Field => "field-encryption.key",
             Self::Secret => "secret.key",
-        })
+        }
     }
 
     /// What it is for, as a predicate.

@@ -3,14 +3,27 @@ use std::os::unix::fs::PermissionsExt;
 
 use serde_json::Value;
 
+use crate::running::Sql;
 use crate::sandbox::{Ran, Sandbox};
 
-/// Production as it should be, with its database migrated.
+/// Production as it should be, with its database migrated, a recovery kit and a backup.
 fn sound() -> Sandbox {
     let sandbox = Sandbox::production();
-    let ran = sandbox.run(&["migrate"]);
-    assert_eq!(ran.code, 0, "{ran:?}");
+    for command in [&["migrate"] as &[&str], &["backup", "key"]] {
+        let ran = sandbox.run(command);
+        assert_eq!(ran.code, 0, "{ran:?}");
+    }
+    backed_up(&sandbox, "strftime('%s', 'now')");
     sandbox
+}
+
+/// Notes a backup of this time.
+fn backed_up(sandbox: &Sandbox, at: &str) {
+    let mut sql = Sql::sqlite(&sandbox.path("production.db"));
+    sql.run(&format!(
+        "INSERT OR REPLACE INTO safekeeping (kind, at, key_ids) \
+         VALUES ('backup', CAST({at} AS INTEGER), '')"
+    ));
 }
 
 /// What a sound installation ends with: where the tests themselves run in /tmp, `database.place` warns.
@@ -87,6 +100,46 @@ fn trusted_proxies_make_up_for_missing_tls_in_production_only() {
     let (_, report) = json(&sandbox.set("KEYWARD_ENV", "development"), "json");
     assert_eq!(outcome(&report, "service.https"), "warn");
     assert!(report.to_string().contains("set KEYWARD_ENV to production"));
+}
+
+#[test]
+fn a_missing_recovery_kit_and_one_that_lacks_a_key_are_warnings_in_production() {
+    let sandbox = Sandbox::production();
+    assert_eq!(sandbox.run(&["migrate"]).code, 0);
+    let (code, report) = json(&sandbox, "json");
+    assert_eq!(code, 1, "{report:#}");
+    assert_eq!(outcome(&report, "keys.recovery-kit"), "warn");
+
+    for name in ["FIELD_ENCRYPTION_KEY", "SECRET_KEY"] {
+        let sandbox = sound();
+        let (_, report) = json(&sandbox, "json");
+        assert_eq!(outcome(&report, "keys.recovery-kit"), "pass");
+        let more = sandbox.run(&["keys", "generate", "--json"]).stdout;
+        let more: Value = serde_json::from_str(&more).unwrap();
+        let both = format!("{},{}", more[name].as_str().unwrap(), sandbox.value(name));
+        let (code, report) = json(&sandbox.set(name, &both), "json");
+        assert_eq!(
+            (code, outcome(&report, "keys.recovery-kit")),
+            (1, "warn"),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn an_old_backup_is_a_warning_in_production() {
+    let sandbox = sound();
+    let (_, report) = json(&sandbox, "json");
+    assert_eq!(outcome(&report, "backup.age"), "pass");
+    for (at, expected) in [
+        ("strftime('%s', 'now', '-6 days')", "pass"),
+        ("strftime('%s', 'now', '-8 days')", "warn"),
+    ] {
+        backed_up(&sandbox, at);
+        assert_eq!(outcome(&json(&sandbox, "json").1, "backup.age"), expected);
+    }
+    let (_, report) = json(&sandbox.set("KEYWARD_ENV", "development"), "json");
+    assert_eq!(outcome(&report, "backup.age"), "skip");
 }
 
 #[test]

@@ -12,6 +12,7 @@
 mod running;
 
 mod agent;
+mod backup_key;
 mod doctor;
 mod keys;
 mod refusals;

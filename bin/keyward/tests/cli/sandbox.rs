@@ -3,7 +3,7 @@ use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::thread::JoinHandle;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
@@ -113,15 +113,15 @@ pub(crate) struct Running(Child);
 impl Running {
     /// Waits for the end. A server that should have refused to start must not hang the test.
     pub(crate) fn wait(mut self) -> Ran {
+        // Read beside it: a pipe that is full would hold the command up.
+        let stdout = all(self.0.stdout.take().unwrap());
+        let stderr = all(self.0.stderr.take().unwrap());
         let deadline = Instant::now() + Duration::from_secs(20);
-        // Read meanwhile: a pipe that is full would hold the command up.
-        let stdout = read(self.0.stdout.take().unwrap());
-        let stderr = read(self.0.stderr.take().unwrap());
         let status = loop {
             match self.0.try_wait().unwrap() {
                 Some(status) => break status,
                 None if Instant::now() > deadline => panic!("the command does not end"),
-                None => std::thread::sleep(Duration::from_millis(5)),
+                None => thread::sleep(Duration::from_millis(5)),
             }
         };
         Ran {
@@ -132,8 +132,8 @@ impl Running {
     }
 }
 
-fn read(mut stream: impl Read + Send + 'static) -> JoinHandle<String> {
-    std::thread::spawn(move || {
+fn all(mut stream: impl Read + Send + 'static) -> JoinHandle<String> {
+    thread::spawn(move || {
         let mut text = String::new();
         stream.read_to_string(&mut text).unwrap();
         text

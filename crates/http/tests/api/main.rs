@@ -22,6 +22,7 @@ mod coverage;
 mod credential_fields;
 mod credentials;
 mod edge;
+mod encryption;
 mod idempotency;
 mod isolation;
 mod keys;

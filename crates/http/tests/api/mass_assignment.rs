@@ -220,6 +220,7 @@ impl Routes {
             "ChangeCredential" => json!({ "name": "new", "detail": { "organization_id": "o" } }),
             "BatchDelete" => json!({ "ids": [self.batch] }),
             "Access" => json!({ "field": "api_key" }),
+            "TurnRotation" => json!({ "action": "start" }),
             other => panic!(
                 "add a valid body of `{other}` ({} {}) here",
                 operation.method, operation.path

@@ -278,6 +278,10 @@ impl Target {
             }
             "delete" => (Method::DELETE, format!("/users/{user}"), Value::Null),
             "unlock" => (Method::POST, format!("/users/{user}/unlock"), json!({})),
+            "rotation" => {
+                let body = json!({ "action": "start" });
+                (Method::POST, "/encryption/rotation".into(), body)
+            }
             "mfa reset" => (Method::POST, format!("/users/{user}/mfa/reset"), json!({})),
             other => panic!("{other}"),
         };
@@ -305,7 +309,7 @@ async fn fresh(world: &World, by: &Caller, device: &Device) -> String {
     text(&answer.json()["until"])
 }
 
-const CHANGES: [&str; 10] = [
+const CHANGES: [&str; 11] = [
     "new key",
     "rotate",
     "key of another",
@@ -316,4 +320,5 @@ const CHANGES: [&str; 10] = [
     "delete",
     "unlock",
     "mfa reset",
+    "rotation",
 ];

@@ -243,7 +243,7 @@ pub(crate) fn secrets_are_dropped_in_the_subtree_alone<
     }
 }
 
-fn add<S: Store<Tx: Agents + Users>>(
+pub(super) fn add<S: Store<Tx: Agents + Users>>(
     store: &S,
     owner: UserId,
     parent: Option<&Agent>,

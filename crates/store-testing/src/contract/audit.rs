@@ -30,7 +30,7 @@ pub fn audit<S: Store<Tx: AuditEvents>>(store: &S) {
 pub fn audit_with<S: Store<Tx: AuditEvents>>(store: &S, macs: &MacRing) {
     let head = read(store, |tx| tx.audit_head());
     assert!(
-        head.is_none_or(|head| macs.ids().any(|id| id == head.last.key_id())),
+        head.is_none_or(|head| macs.holds(head.last.key_id())),
         "the audit chain of this store was written with another SECRET_KEY: empty the test \
          database, or call `audit_with` with that key"
     );
@@ -252,11 +252,11 @@ fn assert_sound<S: Store<Tx: AuditEvents>>(store: &S, macs: &MacRing) {
     );
 }
 
-fn log(macs: &MacRing) -> AuditLog {
+pub(super) fn log(macs: &MacRing) -> AuditLog {
     AuditLog::new(macs.clone(), Arc::new(ManualClock::at(Timestamp(NOW))))
 }
 
-fn event(action: &'static str) -> Event {
+pub(super) fn event(action: &'static str) -> Event {
     Event::new(Actor::host(), Action(action), Subject::new("contract", "1"))
 }
 

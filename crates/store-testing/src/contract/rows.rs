@@ -12,9 +12,11 @@ use super::run::write;
 /// What the checks sign with. The same in every run, so that a chain that one run has begun can be
 /// continued by the next.
 pub(crate) fn macs() -> MacRing {
-    MacRing::danger_parse_any("this signs the rows of keyward-store-testing and is no secret")
+    MacRing::danger_parse_any(SECRET)
         .unwrap_or_else(|error| panic!("the key of the checks is refused: {error}"))
 }
+
+pub(crate) const SECRET: &str = "this signs the rows of keyward-store-testing and is no secret";
 
 pub(crate) fn sign<T: Signable>(row: T) -> Signed<T> {
     Signed::sign(row, &macs())

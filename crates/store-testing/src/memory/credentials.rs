@@ -44,6 +44,7 @@ impl Credentials for MemoryTx {
         if secrets.len() != new.secrets.len() {
             return Err(refused("two secret fields have the same path"));
         }
+        self.refuse_retired(secrets.values().map(|field| &field.sealed))?;
         let row = Row {
             credential: new.credential.clone(),
             secrets,
@@ -100,6 +101,7 @@ impl Credentials for MemoryTx {
     }
 
     fn put_secret(&mut self, id: CredentialId, field: &SecretField) -> Result<(), StoreError> {
+        self.refuse_retired([&field.sealed])?;
         let row = Arc::make_mut(&mut self.tables_mut()?.credentials)
             .get_mut(&id)
             .ok_or_else(|| refused("a secret field of a credential that does not exist"))?;

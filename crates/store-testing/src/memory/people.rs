@@ -128,6 +128,8 @@ impl SecondFactors for MemoryTx {
 
     fn set_totp_secrets(&mut self, user: UserId, secrets: &TotpSecrets) -> Result<(), StoreError> {
         self.require_user(user)?;
+        let pending = secrets.pending.as_ref().map(|pending| &pending.secret);
+        self.refuse_retired(secrets.active.iter().chain(pending))?;
         let table = Arc::make_mut(&mut self.tables_mut()?.totp_secrets);
         table.insert(user, Arc::new(secrets.clone()));
         Ok(())

@@ -1,16 +1,16 @@
 //! A code is compared between two transactions. What happens then is noticed.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use keyward_auth::{
     Any, ApiKeys as _, AttemptLimits as _, CodeError, Enrolling, Environment, Host, LimitSubject,
     ManageMfa, MfaError, Permit, User,
 };
-use keyward_core::{Store, StoreError};
+use keyward_core::Store as _;
 use keyward_crypto::{TotpCode, TotpSecret};
-use keyward_store_testing::{MemoryStore, MemoryTx};
+use keyward_store_testing::MemoryStore;
 
+use crate::meddled::Meddled;
 use crate::world::World;
 
 #[test]
@@ -124,50 +124,11 @@ fn meddled(
 ) -> ManageMfa<Arc<Meddled>> {
     let environment = world.environment();
     ManageMfa::new(Environment {
-        store: Arc::new(Meddled {
-            world: world.clone(),
-            writes: AtomicUsize::new(0),
-            work: Mutex::new(Some(Box::new(work))),
-        }),
+        store: Arc::new(Meddled::before_write(1, world, work)),
         fields: environment.fields,
         macs: environment.macs,
         hashing: environment.hashing,
         audit: environment.audit,
         clock: environment.clock,
     })
-}
-
-/// A store on which somebody is faster.
-struct Meddled {
-    world: Arc<World>,
-    writes: AtomicUsize,
-    work: Mutex<Option<Work>>,
-}
-
-type Work = Box<dyn FnOnce(&World) + Send>;
-
-impl Store for Meddled {
-    type Tx = MemoryTx;
-
-    fn health(&self) -> Result<(), StoreError> {
-        self.world.store.health()
-    }
-
-    fn read<T, E: From<StoreError>>(
-        &self,
-        work: impl FnOnce(&mut MemoryTx) -> Result<T, E>,
-    ) -> Result<T, E> {
-        self.world.store.read(work)
-    }
-
-    fn write<T, E: From<StoreError>>(
-        &self,
-        work: impl FnOnce(&mut MemoryTx) -> Result<T, E>,
-    ) -> Result<T, E> {
-        if self.writes.fetch_add(1, Ordering::SeqCst) == 1 {
-            let meddle = self.work.lock().unwrap().take().unwrap();
-            meddle(&self.world);
-        }
-        self.world.store.write(work)
-    }
 }

@@ -1,8 +1,8 @@
 use std::sync::Arc;
 
-use keyward_auth::{ApiKeys as _, Authenticate};
+use keyward_auth::{Any, ApiKeys as _, Authenticate};
 use keyward_core::{Store as _, Timestamp};
-use keyward_crypto::ApiKey;
+use keyward_crypto::{ApiKey, MacRing};
 
 use crate::flaky_store::FlakyStore;
 use crate::world::{NOW, World};
@@ -93,4 +93,69 @@ fn a_rejected_key_was_not_used() {
     assert!(!world.accepts(&key));
     world.last_used.flush(&world.store).unwrap();
     assert_eq!(stored(&world, &key), None);
+}
+
+#[test]
+fn a_key_that_is_used_gets_a_mac_by_the_secret_that_signs_now() {
+    let (old, new) = (MacRing::generate_secret(), MacRing::generate_secret());
+    let both = MacRing::parse(&format!("{},{}", new.expose(), old.expose())).unwrap();
+    let newer = both.active();
+    let older = MacRing::parse(old.expose()).unwrap().active();
+    assert!(both.activate(&older));
+    let world = World {
+        macs: both,
+        ..World::new()
+    };
+    let ada = world.add_user("ada", |_| {});
+    let (used, unused) = (world.add_key(&ada, |_| {}), world.add_key(&ada, |_| {}));
+    let row = |key: &ApiKey| {
+        let found = world.store.read(|tx| tx.key_with_owner(key.id()));
+        found.unwrap().unwrap().key
+    };
+
+    world.principal(&used);
+    world.last_used.flush(&world.store).unwrap();
+    assert_eq!(
+        *row(&used).unverified().key_mac.key_id(),
+        older,
+        "nothing to do"
+    );
+
+    assert!(world.macs.activate(&newer));
+    world.principal(&used);
+    assert_eq!(
+        *row(&used).unverified().key_mac.key_id(),
+        older,
+        "written behind"
+    );
+    world.last_used.flush(&world.store).unwrap();
+
+    assert_eq!(*row(&used).unverified().key_mac.key_id(), newer);
+    assert_eq!(*row(&used).mac().key_id(), newer);
+    assert!(row(&used).is_genuine(&world.macs));
+    assert_eq!(*row(&unused).unverified().key_mac.key_id(), older);
+    world.principal(&used);
+    world.principal(&unused);
+}
+
+#[test]
+fn a_key_that_was_revoked_before_its_new_mac_was_written_stays_revoked() {
+    let (old, new) = (MacRing::generate_secret(), MacRing::generate_secret());
+    let both = MacRing::parse(&format!("{},{}", new.expose(), old.expose())).unwrap();
+    let newer = both.active();
+    let older = MacRing::parse(old.expose()).unwrap().active();
+    assert!(both.activate(&older));
+    let world = World {
+        macs: both,
+        ..World::new()
+    };
+    let key = world.add_key(&world.add_user("ada", |_| {}), |_| {});
+    assert!(world.macs.activate(&newer));
+    world.principal(&key);
+
+    let permit = world.permit::<Any>(&key);
+    world.keys().revoke_own(&permit, key.id()).unwrap();
+    world.last_used.flush(&world.store).unwrap();
+
+    assert!(!world.accepts(&key));
 }

@@ -63,11 +63,6 @@ impl Progress {
         }
     }
 
-    /// While another process works.
-    pub(super) fn wait(&self) {
-        std::thread::sleep(WAIT);
-    }
-
     pub(super) fn finish(&mut self) {
         self.show();
         if self.style == Style::Bar {
@@ -113,7 +108,6 @@ impl Progress {
 
 const BAR_EVERY: Duration = Duration::from_millis(200);
 const LINE_EVERY: Duration = Duration::from_secs(5);
-const WAIT: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
 mod tests {

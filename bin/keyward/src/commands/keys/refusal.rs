@@ -7,16 +7,16 @@ use crate::wiring::broken;
 pub(super) fn no_change(error: &EncryptionError) -> Failure {
     Failure::refused(match error {
         EncryptionError::UnknownKey => {
-            "there is no encryption key of this id; put it into FIELD_ENCRYPTION_KEY first \
-             (`keyward keys generate` makes one, `keyward keys status` shows those there are)"
+            "there is no key of this id; `keyward keys status` shows those there are, and `keyward \
+             keys add` makes one"
                 .to_owned()
         }
         EncryptionError::NotHeld => {
-            "this key is not in FIELD_ENCRYPTION_KEY here; put it there first".to_owned()
+            "this key is not in the settings here; put it there first".to_owned()
         }
         EncryptionError::NotEverywhere(nodes) => format!(
-            "these nodes do not hold the key yet and could not open what is sealed under it: {}. \
-             Put it into their FIELD_ENCRYPTION_KEY first (one that was killed is forgotten after \
+            "these nodes do not hold the key yet and could not open or verify what it makes: {}. \
+             Put it into their settings first (one that was killed is forgotten after \
              30 seconds)",
             nodes.join(", ")
         ),
@@ -28,8 +28,18 @@ pub(super) fn no_change(error: &EncryptionError) -> Failure {
                 .to_owned()
         }
         EncryptionError::InUse(values) => format!(
-            "{values} stored values are sealed under this key and would be lost; run `keyward keys \
-             rotate` first"
+            "{values} stored values are sealed under this key or rows signed by it, and would be \
+             lost; run `keyward keys rotate` first"
+        ),
+        EncryptionError::StillSigning(nodes) => format!(
+            "these nodes still sign with this secret and learn within seconds that another one is \
+             active: {}. Try again then",
+            nodes.join(", ")
+        ),
+        EncryptionError::Unused { keys, codes } => format!(
+            "{keys} API keys that work and {codes} recovery codes were not used since another \
+             secret is active, and would end. API keys are renewed when they are used, recovery \
+             codes when people make new ones; wait for that, or end them with --end-unused"
         ),
         EncryptionError::NotRunning => "re-encryption does not run".to_owned(),
         _ => return broken(error),

@@ -1,7 +1,5 @@
-use std::fmt::Write as _;
-
 use keyward_crypto::KeyId;
-use keyward_encryption::{KeyState, ManageEncryption, Status};
+use keyward_encryption::{KeyState, KeyStatus, ManageEncryption, Status};
 use keyward_store_diesel::DieselStore;
 use serde_json::json;
 
@@ -63,55 +61,55 @@ fn name(state: Option<KeyState>) -> &'static str {
 }
 
 fn as_text(status: &Status) -> String {
-    let mut text = String::from("KEY               STATE         VALUES      HERE\n");
-    for key in &status.keys {
-        let here = if key.is_held { "yes" } else { "MISSING" };
-        // Writing to a string cannot fail.
-        let _ = writeln!(
-            text,
-            "{}  {:<12}  {:<10}  {here}",
-            key.kid,
-            name(key.state),
-            key.rows
-        );
-    }
-    text += "\nCOLUMN                       KEY               VALUES      A SAMPLE\n";
+    let mut lines = table_of_keys("KEY", "VALUES", &status.keys);
+    lines.push("\nCOLUMN                       KEY               VALUES      A SAMPLE".to_owned());
     for column in &status.columns {
         let place = format!("{}.{}", column.column.table(), column.column.column());
-        for keyed in &column.keyed {
-            let kid = keyed
-                .kid
-                .map_or_else(|| "none".to_owned(), |kid| kid.to_string());
+        lines.extend(column.keyed.iter().map(|keyed| {
             let opens = if keyed.sample_opens {
                 "opens"
             } else {
                 "DOES NOT OPEN"
             };
-            let _ = writeln!(text, "{place:<27}  {kid:<16}  {:<10}  {opens}", keyed.rows);
-        }
+            let (kid, rows) = (id(keyed.kid), keyed.rows);
+            format!("{place:<27}  {kid:<16}  {rows:<10}  {opens}")
+        }));
     }
-    let _ = writeln!(
-        text,
-        "\nre-encryption is {}; {} values are under other keys than the active one",
+    lines.push(String::new());
+    lines.extend(table_of_keys("SECRET", "MACS", &status.secrets));
+    lines.push("\nCOLUMN                       SECRET            MACS".to_owned());
+    for made in &status.macs {
+        let place = format!("{}.{}", made.column.table(), made.column.column());
+        let counts = made.counts.iter();
+        lines.extend(counts.map(|(kid, rows)| format!("{place:<27}  {:<16}  {rows}", id(*kid))));
+    }
+    lines.push(format!(
+        "\nre-encryption is {}; {} values and rows are under other keys than the active ones\n",
         status.rotation.as_str(),
         status.left()
-    );
-    text
+    ));
+    lines.join("\n")
+}
+
+fn table_of_keys(title: &str, counted: &str, keys: &[KeyStatus]) -> Vec<String> {
+    let head = format!("{title:<16}  STATE         {counted:<10}  HERE");
+    let rows = keys.iter().map(|key| {
+        let here = match (key.is_held, key.state) {
+            (true, _) => "yes",
+            (false, Some(KeyState::Retired)) => "no",
+            (false, _) => "MISSING",
+        };
+        let (kid, state) = (key.kid, name(key.state));
+        format!("{kid}  {state:<12}  {:<10}  {here}", key.rows)
+    });
+    std::iter::once(head).chain(rows).collect()
+}
+
+fn id(kid: Option<KeyId>) -> String {
+    kid.map_or_else(|| "none".to_owned(), |kid| kid.to_string())
 }
 
 fn as_json(status: &Status) -> serde_json::Value {
-    let keys: Vec<_> = status
-        .keys
-        .iter()
-        .map(|key| {
-            json!({
-                "kid": key.kid.as_str(),
-                "state": name(key.state),
-                "rows": key.rows,
-                "held": key.is_held,
-            })
-        })
-        .collect();
     let columns: Vec<_> = status
         .columns
         .iter()
@@ -126,12 +124,41 @@ fn as_json(status: &Status) -> serde_json::Value {
             })
         })
         .collect();
+    let macs: Vec<_> = status
+        .macs
+        .iter()
+        .flat_map(|made| made.counts.iter().map(move |count| (made.column, count)))
+        .map(|(column, (kid, rows))| {
+            json!({
+                "table": column.table(),
+                "column": column.column(),
+                "kid": kid.map(|kid| kid.to_string()),
+                "rows": rows,
+            })
+        })
+        .collect();
     json!({
         "state": status.rotation.as_str(),
         "active_kid": status.active.map(|kid| kid.to_string()),
-        "keys": keys,
+        "keys": json_of_keys(&status.keys),
         "columns": columns,
+        "signing_kid": status.signing.map(|kid| kid.to_string()),
+        "secrets": json_of_keys(&status.secrets),
+        "macs": macs,
         "done": status.done,
         "total": status.total,
     })
+}
+
+fn json_of_keys(keys: &[KeyStatus]) -> Vec<serde_json::Value> {
+    keys.iter()
+        .map(|key| {
+            json!({
+                "kid": key.kid.as_str(),
+                "state": name(key.state),
+                "rows": key.rows,
+                "held": key.is_held,
+            })
+        })
+        .collect()
 }

@@ -1,38 +1,35 @@
-use std::path::PathBuf;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use keyward_auth::Environment;
-use keyward_core::{Store as _, with_causes};
-use keyward_encryption::{
-    EncryptionKeys as _, KeepError, Pass, Reencrypt, RotationState, ServingNode, Step, keep, verify,
-};
+use keyward_core::with_causes;
+use keyward_encryption::{KeepError, Pass, Reencrypt, RotationState, ServingNode, Step};
 use keyward_store_diesel::DieselStore;
 
 use crate::exit::Failure;
-use crate::keys;
+use crate::keys::KeyFiles;
 use crate::wiring::{Installation, broken};
 
-/// Keeps this node in step with the others: tells them which encryption keys it holds, reads the
-/// key file anew when it has changed, seals under the key that is active, and re-encrypts when that
-/// was started.
+/// Keeps this node in step with the others: tells them which keys it holds, reads the key files
+/// anew when they have changed, seals and signs with the keys that are active, and re-encrypts when
+/// that was started.
 pub(super) struct KeyKeeper {
     stop: Sender<()>,
     thread: JoinHandle<()>,
 }
 
 impl KeyKeeper {
-    /// Joins the nodes that serve. `file` holds the encryption keys, where a file does.
+    /// Joins the nodes that serve.
     pub(super) fn start(
         installation: &Installation,
         name: &str,
-        file: Option<PathBuf>,
+        files: KeyFiles,
     ) -> Result<Self, Failure> {
         let node = installation.node(name);
         node.join().map_err(|error| match error {
             KeepError::Refused(error) => Failure::configuration(error),
-            error => broken(&error),
+            KeepError::Store(error) => broken(&error),
         })?;
         let (stop, stopped) = channel();
         let worker = installation.reencrypt(node.id());
@@ -40,7 +37,8 @@ impl KeyKeeper {
             environment: installation.environment(),
             worker,
             node,
-            file,
+            files,
+            complaint: None,
             pass: Pass::default(),
         };
         let thread = std::thread::spawn(move || {
@@ -67,16 +65,16 @@ struct Work {
     environment: Environment<DieselStore>,
     node: ServingNode<DieselStore>,
     worker: Reencrypt<DieselStore>,
-    file: Option<PathBuf>,
+    files: KeyFiles,
+    /// What was wrong with the files when they were read last.
+    complaint: Option<String>,
     pass: Pass,
 }
 
 impl Work {
     fn round(&mut self, says_so: bool) {
-        let has_learnt = self.learn();
-        if (says_so || has_learnt)
-            && let Err(error) = self.node.join()
-        {
+        self.learn();
+        if says_so && let Err(error) = self.node.join() {
             tracing::warn!(error = %with_causes(&error), "cannot say which keys this node holds");
         }
         match self.node.follow() {
@@ -88,40 +86,33 @@ impl Work {
         }
     }
 
-    /// Reads the key file, and says whether it holds other keys than before.
-    fn learn(&self) -> bool {
-        let Some(file) = &self.file else { return false };
-        let fields = &self.environment.fields;
-        let read = match keys::read_field_keys(file) {
-            Ok(read) => read,
-            Err(error) => {
-                tracing::warn!(%error, "the key file cannot be read; going on with the keys of before");
-                return false;
+    /// Reads the key files, and tells the others when they hold other keys than before.
+    fn learn(&mut self) {
+        let Environment { fields, macs, .. } = &self.environment;
+        let learnt = self
+            .files
+            .read(fields, macs)
+            .map_err(|error| with_causes(&error))
+            .and_then(|read| {
+                let learnt = self.node.learn(&read.fields, &read.macs);
+                learnt.map_err(|error| with_causes(&error))
+            });
+        match learnt {
+            Ok(is_new) => {
+                if is_new {
+                    tracing::info!(keys = ?fields, secrets = ?macs, "read the keys anew");
+                }
+                self.complaint = None;
             }
-        };
-        if read.ids().eq(fields.ids()) {
-            return false;
-        }
-        let Environment {
-            store, macs, clock, ..
-        } = &self.environment;
-        let kept = store.write(|tx| {
-            verify(&tx.lock_encryption_keys()?, &read, macs)?;
-            fields.learn(&read);
-            keep(tx, fields, macs, clock.now())
-        });
-        match kept {
-            Ok(()) => {
-                tracing::info!(keys = ?fields, "read the encryption keys anew");
-                true
-            }
-            Err(error) => {
+            // Once, not every second.
+            Err(error) if self.complaint.as_ref() != Some(&error) => {
                 tracing::error!(
-                    error = %with_causes(&error),
-                    "the key file has changed and is of no use; going on with the keys of before"
+                    %error,
+                    "a key file cannot be used as it is; going on with the keys of before"
                 );
-                false
+                self.complaint = Some(error);
             }
+            Err(_) => {}
         }
     }
 

@@ -10,11 +10,12 @@ use std::sync::Arc;
 use actix_web::App;
 use actix_web::middleware::from_fn;
 use keyward_agents::AgentsTx;
-use keyward_audit::{AuditEvents, AuditLog};
+use keyward_audit::AuditLog;
 use keyward_auth::{Environment, Hashing, LastUsed, Setup, UserId, Username};
 use keyward_core::{Clock, Id, ManualClock, Store, Timestamp};
 use keyward_credentials::{CredentialScope, CredentialsTx};
 use keyward_crypto::{FieldKey, KeyRing, MacRing, Password, Passwords, SecretText};
+use keyward_encryption::{EncryptionTx, keep};
 use keyward_http::{Api, ApiOptions, Network, Services, TrustedProxies, edge};
 use keyward_store_diesel::testing::TestDatabase;
 use keyward_store_testing::MemoryStore;
@@ -87,7 +88,7 @@ impl World {
         database: Option<TestDatabase>,
     ) -> Self
     where
-        S: Store<Tx: AgentsTx + CredentialsTx + AuditEvents + AnyTx> + Clone,
+        S: Store<Tx: AgentsTx + CredentialsTx + EncryptionTx + AnyTx> + Clone,
     {
         let clock = Arc::new(ManualClock::at(NOW));
         let environment = environment(&store, &clock);
@@ -103,9 +104,12 @@ impl World {
         database: Option<TestDatabase>,
     ) -> Self
     where
-        S: Store<Tx: AgentsTx + CredentialsTx + AuditEvents + AnyTx> + Clone,
+        S: Store<Tx: AgentsTx + CredentialsTx + EncryptionTx + AnyTx> + Clone,
     {
         let store = environment.store.clone();
+        // As every start of a server does.
+        let (fields, macs) = (&environment.fields, &environment.macs);
+        store.write(|tx| keep(tx, fields, macs, NOW)).unwrap();
         let last_used = Arc::new(LastUsed::default());
         let first = Setup::new(environment.clone())
             .first_admin(&Username::parse("root").unwrap(), &password())

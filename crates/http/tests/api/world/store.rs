@@ -8,6 +8,7 @@ use keyward_auth::{
 };
 use keyward_core::{Store, StoreError};
 use keyward_credentials::Credentials;
+use keyward_encryption::{EncryptionKeys, SealedValues};
 
 /// A unit of work on whatever storage there is.
 pub(crate) trait AnyTx:
@@ -20,6 +21,8 @@ pub(crate) trait AnyTx:
     + IdempotencyKeys
     + AuditEvents
     + Credentials
+    + EncryptionKeys
+    + SealedValues
 {
 }
 
@@ -33,6 +36,8 @@ impl<Tx> AnyTx for Tx where
         + IdempotencyKeys
         + AuditEvents
         + Credentials
+        + EncryptionKeys
+        + SealedValues
 {
 }
 
@@ -81,6 +86,10 @@ impl AnyStore {
                     writeln!(dump, "{} {sealed} {:?}", secret.path, secret.last4).unwrap();
                 }
             }
+            for key in tx.encryption_keys()? {
+                writeln!(dump, "{key:?} {}", key.sealed.as_stored()).unwrap();
+            }
+            writeln!(dump, "{:?}", tx.rotation()?).unwrap();
             for event in tx.audit_events_after(0, ALL)? {
                 writeln!(dump, "{:?} {}", event.fields, event.mac.as_stored()).unwrap();
             }
