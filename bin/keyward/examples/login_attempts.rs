@@ -67,6 +67,7 @@ fn add_users(environment: &Environment<DieselStore>) {
         created_at: Timestamp(1_800_000_000),
         mfa_since: None,
         delegation: None,
+        legacy_id: None,
         version: 1,
     };
     let users = [

@@ -180,6 +180,7 @@ impl World {
             created_at: self.clock.now(),
             mfa_since: None,
             delegation: None,
+            legacy_id: None,
             version: 1,
         };
         let user = Signed::sign(user, &self.macs);

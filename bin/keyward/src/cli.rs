@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-use crate::commands::{AgentCommand, BackupCommand, UserCommand};
+use crate::commands::{AgentCommand, BackupCommand, ImportCommand, UserCommand};
 use crate::exit::Failure;
 use crate::terminal;
 
@@ -57,6 +57,9 @@ pub(crate) enum Command {
     /// Agents, administered by the operator of this host.
     #[command(subcommand)]
     Agent(AgentCommand),
+    /// Take over what another system keeps.
+    #[command(subcommand)]
+    Import(ImportCommand),
     /// Encryption keys.
     #[command(subcommand)]
     Keys(KeysCommand),

@@ -45,6 +45,7 @@ fn run(cli: &Cli) -> Result<Exit, Failure> {
         Command::Migrate => commands::migrate(&settings(cli)?, output),
         Command::Agent(command) => commands::agent(&settings(cli)?, command, output),
         Command::User(command) => commands::user(&settings(cli)?, command, output),
+        Command::Import(command) => commands::import(|| settings(cli), command, output),
         Command::Keys(command) => commands::keys(|| settings(cli), command, output),
         Command::Backup(command) => commands::backup(|| settings(cli), command, output),
         Command::Audit(AuditCommand::Verify { anchor }) => {

@@ -37,6 +37,11 @@ pub(crate) fn warn(text: &str) {
     eprintln!("keyward: warning: {text}");
 }
 
+/// Writes how a command has ended, beside the result.
+pub(crate) fn note(text: &str) {
+    eprintln!("keyward: {text}");
+}
+
 fn write(text: &str) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
     stdout.write_all(text.as_bytes())?;

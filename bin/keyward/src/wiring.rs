@@ -6,12 +6,13 @@ use keyward_audit::{AuditLog, VerifyAudit};
 use keyward_auth::{Environment, Hashing, Housekeeping, LastUsed, Setup};
 use keyward_core::{Clock, Store as _, SystemClock, with_causes};
 use keyward_credentials::CredentialScope;
-use keyward_crypto::{KeyId, Passwords};
+use keyward_crypto::{KeyId, Passwords, PlainFernet};
 use keyward_encryption::{
     KeepError, KitRegister, ManageEncryption, Reencrypt, ServingNode, keep, learn_audit_keys,
 };
 use keyward_http::{ApiOptions, Companion, CompanionAnswer, CompanionRequest, Services};
 use keyward_mcp::{McpServer, McpServices};
+use keyward_pipelit::ImportPipelit;
 use keyward_store_diesel::{ConnectError, DieselStore, MigrateError, MigrationReport, Options};
 
 use crate::exit::Failure;
@@ -142,6 +143,11 @@ impl Installation {
     /// This process among those that serve.
     pub(crate) fn node(&self, name: &str) -> ServingNode<DieselStore> {
         ServingNode::new(self.environment(), name)
+    }
+
+    /// The service that takes over what Pipelit keeps under these keys.
+    pub(crate) fn import_pipelit(&self, keys: PlainFernet) -> ImportPipelit<DieselStore> {
+        ImportPipelit::new(self.environment(), keys)
     }
 
     /// The service that writes down which recovery kits were made.

@@ -22,6 +22,7 @@ pub(crate) fn issue<Tx: ApiKeys>(
         expires_at: [term, ends].into_iter().flatten().min(),
         revoked_at: None,
         fresh_until: None,
+        legacy_id: None,
         key_mac: key.mac(macs),
     };
     tx.add_api_key(&Signed::sign(record, macs))?;

@@ -380,6 +380,7 @@ fn new_user(id: UserId, name: &AgentName, delegation: Delegation, now: Timestamp
         created_at: now,
         mfa_since: None,
         delegation: Some(delegation),
+        legacy_id: None,
         version: 1,
     }
 }

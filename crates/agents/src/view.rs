@@ -1,5 +1,5 @@
 use keyward_auth::{Purpose, Scopes, UserId, UserStatus};
-use keyward_core::Timestamp;
+use keyward_core::{LegacyId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::Agent;
@@ -9,7 +9,7 @@ use crate::Agent;
 pub struct AgentView {
     /// Names the agent.
     pub id: UserId,
-    /// Its user name, which begins with `agent_`.
+    /// Its user name, which begins with `agent_` unless an import brought it.
     pub username: String,
     /// What it is for, in its creator's words.
     pub purpose: Option<String>,
@@ -27,6 +27,9 @@ pub struct AgentView {
     pub created_at: Timestamp,
     /// From when on its keys are refused.
     pub expires_at: Option<Timestamp>,
+    /// Its number in the system that it was imported from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub legacy_id: Option<LegacyId>,
 }
 
 impl AgentView {
@@ -49,6 +52,7 @@ impl AgentView {
             .to_owned(),
             created_at: user.created_at,
             expires_at: delegation.and_then(|given| given.expires_at),
+            legacy_id: user.legacy_id,
         }
     }
 }

@@ -1,5 +1,5 @@
 use keyward_audit::{Action, Event, Subject};
-use keyward_core::{Id, Store, StoreError, Timestamp};
+use keyward_core::{Id, LegacyId, Store, StoreError, Timestamp};
 use keyward_crypto::{ApiKeyId, Password, PasswordHash, Signed};
 use serde::{Deserialize, Serialize};
 
@@ -46,6 +46,7 @@ impl<S: Store<Tx: AuthTx>> ManageUsers<S> {
             created_at: now,
             mfa_since: None,
             delegation: None,
+            legacy_id: None,
             version: 1,
         };
         let view = UserView::of(&user);
@@ -403,6 +404,9 @@ pub struct UserView {
     pub mfa_enabled: bool,
     /// When the user was made.
     pub created_at: Timestamp,
+    /// The user's number in the system that it was imported from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub legacy_id: Option<LegacyId>,
 }
 
 impl UserView {
@@ -417,6 +421,7 @@ impl UserView {
             last_name: user.last_name.to_string(),
             mfa_enabled: user.mfa_since.is_some(),
             created_at: user.created_at,
+            legacy_id: user.legacy_id,
         }
     }
 }

@@ -1,5 +1,5 @@
 use keyward_audit::{Action, Event, Subject};
-use keyward_core::{Store, StoreError, Timestamp};
+use keyward_core::{LegacyId, Store, StoreError, Timestamp};
 use keyward_crypto::{ApiKey, ApiKeyId, ApiKeyKind, MacRing, Signed};
 use serde::{Deserialize, Serialize};
 
@@ -110,12 +110,15 @@ impl<S: Store<Tx: AuthTx>> ManageKeys<S> {
                 let old = self.own_live_key(tx, caller.user, id, now)?;
                 let mut ended = old.unverified().clone();
                 let scopes = rotated_scopes(caller, &ended, now)?;
-                let key = ApiKey::generate(ended.kind);
+                // In place of a key that an import brought comes one of ours.
+                let key = ApiKey::generate(kind_for(caller.kind));
                 let record = ApiKeyRecord {
                     id: key.id(),
+                    kind: key.kind(),
                     scopes,
                     created_at: now,
                     fresh_until: None,
+                    legacy_id: None,
                     key_mac: key.mac(&self.0.macs),
                     ..ended.clone()
                 };
@@ -255,9 +258,10 @@ pub struct NewKey {
 /// A key as its owner sees it later: without the secret.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct KeyView {
-    /// The public part of the key, the 16 characters after its kind.
+    /// The public part of the key: the 16 characters after its kind, or what is derived from a
+    /// foreign one.
     pub id: String,
-    /// `user`, `agent` or `login`.
+    /// `user`, `agent`, `login` or `foreign`.
     pub kind: String,
     /// What the owner calls it.
     pub name: String,
@@ -271,6 +275,9 @@ pub struct KeyView {
     pub revoked_at: Option<Timestamp>,
     /// When it was last used, to the minute.
     pub last_used_at: Option<Timestamp>,
+    /// Its number in the system that it was imported from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub legacy_id: Option<LegacyId>,
 }
 
 impl KeyView {
@@ -284,6 +291,7 @@ impl KeyView {
             expires_at: record.expires_at,
             revoked_at: record.revoked_at,
             last_used_at,
+            legacy_id: record.legacy_id,
         }
     }
 
@@ -353,10 +361,7 @@ impl<'a> Draft<'a> {
         }
         Ok(Self {
             user: owner.user,
-            kind: match owner.kind {
-                UserKind::Human => ApiKeyKind::User,
-                UserKind::Agent => ApiKeyKind::Agent,
-            },
+            kind: kind_for(owner.kind),
             name: &new.name,
             scopes,
             expires_at: bounded_expiry(caller, new.expires_at, now)?,
@@ -374,8 +379,17 @@ impl<'a> Draft<'a> {
             expires_at: self.expires_at,
             revoked_at: None,
             fresh_until: None,
+            legacy_id: None,
             key_mac: key.mac(macs),
         }
+    }
+}
+
+/// What a lasting key of such a user is.
+fn kind_for(owner: UserKind) -> ApiKeyKind {
+    match owner {
+        UserKind::Human => ApiKeyKind::User,
+        UserKind::Agent => ApiKeyKind::Agent,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use keyward_core::{Id, Timestamp};
+use keyward_core::{Id, LegacyId, Timestamp};
 use keyward_crypto::{
     ApiKeyId, ApiKeyKind, EncryptedString, FieldKey, KeyRing, Mac, MacRing, Signable, Signed,
     TicketId,
@@ -29,11 +29,16 @@ fn a_user_row_is_signed_as_the_page_says() {
         created_at: Timestamp(0),
         mfa_since: None,
         delegation: None,
+        legacy_id: None,
         version: 3,
     };
     page.assert_signed(user.clone(), "row-user-mac");
     user.mfa_since = Some(page.time("row-user-mfa-since"));
-    page.assert_signed(user, "row-user-mfa-mac");
+    page.assert_signed(user.clone(), "row-user-mfa-mac");
+    user.legacy_id = Some(page.legacy_id());
+    page.assert_signed(user.clone(), "row-user-mfa-legacy-mac");
+    user.mfa_since = None;
+    page.assert_signed(user, "row-user-legacy-mac");
 }
 
 #[test]
@@ -49,11 +54,15 @@ fn a_key_row_is_signed_as_the_page_says() {
         expires_at: Some(page.time("row-key-expires-at")),
         revoked_at: None,
         fresh_until: None,
+        legacy_id: None,
         key_mac: page.mac("api-key-mac"),
     };
     page.assert_signed(key.clone(), "row-key-mac");
     key.fresh_until = Some(page.time("row-key-fresh-until"));
-    page.assert_signed(key, "row-key-fresh-mac");
+    page.assert_signed(key.clone(), "row-key-fresh-mac");
+    key.fresh_until = None;
+    key.legacy_id = Some(page.legacy_id());
+    page.assert_signed(key, "row-key-legacy-mac");
 }
 
 #[test]
@@ -138,6 +147,10 @@ impl Page {
 
     fn time(&self, name: &str) -> Timestamp {
         Timestamp(self.value(name).parse().unwrap())
+    }
+
+    fn legacy_id(&self) -> LegacyId {
+        LegacyId(self.value("row-user-legacy-id").parse().unwrap())
     }
 
     fn mac(&self, name: &str) -> Mac {

@@ -1,6 +1,6 @@
 use std::fmt;
 
-use keyward_core::{Id, Timestamp};
+use keyward_core::{Id, LegacyId, Timestamp};
 use keyward_crypto::{ApiKeyId, ApiKeyKind, Mac, MacPurpose, PasswordHash, Signable, Signed};
 
 use crate::{Scopes, Username};
@@ -33,6 +33,8 @@ pub struct User {
     pub mfa_since: Option<Timestamp>,
     /// On whose behalf an agent acts, and how far; `None` for people.
     pub delegation: Option<Delegation>,
+    /// The user's number in the system that it was imported from.
+    pub legacy_id: Option<LegacyId>,
     /// Counts the changes. Two changes of one user cannot both succeed from one version.
     pub version: i64,
 }
@@ -95,7 +97,7 @@ impl Signable for User {
             &version,
         ];
         match &self.delegation {
-            None => with_last(&parts, self.mfa_since, work),
+            None => with_later(&parts, self.mfa_since, self.legacy_id, work),
             Some(delegation) => {
                 let scopes = delegation.scopes.to_string();
                 let expires_at = delegation.expires_at.map(|at| at.0.to_be_bytes());
@@ -104,9 +106,10 @@ impl Signable for User {
                     scopes.as_bytes(),
                     expires_at.as_ref().map_or(&[], <[u8; 8]>::as_slice),
                 ];
-                with_last(
+                with_later(
                     &[parts.as_slice(), &delegated].concat(),
                     self.mfa_since,
+                    self.legacy_id,
                     work,
                 )
             }
@@ -114,12 +117,25 @@ impl Signable for User {
     }
 }
 
-/// A part that came later stands at the end, and only where it is set, so that MACs of rows
-/// without it stay what they were.
-fn with_last<R>(parts: &[&[u8]], last: Option<Timestamp>, work: impl FnOnce(&[&[u8]]) -> R) -> R {
-    match last.map(|at| at.0.to_be_bytes()) {
-        None => work(parts),
-        Some(last) => work(&[parts, &[last.as_slice()]].concat()),
+/// Parts that came later stand at the end, and only where they are set, so that MACs of rows
+/// without them stay what they were. Their forms differ, so that none passes for another.
+fn with_later<R>(
+    parts: &[&[u8]],
+    time: Option<Timestamp>,
+    legacy_id: Option<LegacyId>,
+    work: impl FnOnce(&[&[u8]]) -> R,
+) -> R {
+    let time = time.map(|at| at.0.to_be_bytes());
+    let legacy_id = legacy_id.map(LegacyId::signed_part);
+    let later = [
+        time.as_ref().map(<[u8; 8]>::as_slice),
+        legacy_id.as_ref().map(String::as_bytes),
+    ];
+    let later: Vec<&[u8]> = later.into_iter().flatten().collect();
+    if later.is_empty() {
+        work(parts)
+    } else {
+        work(&[parts, &later].concat())
     }
 }
 
@@ -260,6 +276,8 @@ pub struct ApiKeyRecord {
     pub revoked_at: Option<Timestamp>,
     /// Until when the second factor of its owner counts as shown recently.
     pub fresh_until: Option<Timestamp>,
+    /// The key's number in the system that it was imported from.
+    pub legacy_id: Option<LegacyId>,
     /// The only trace of its secret part.
     pub key_mac: Mac,
 }
@@ -291,7 +309,7 @@ impl Signable for ApiKeyRecord {
             revoked_at.as_ref().map_or(&[], <[u8; 8]>::as_slice),
             self.key_mac.as_bytes(),
         ];
-        with_last(&parts, self.fresh_until, work)
+        with_later(&parts, self.fresh_until, self.legacy_id, work)
     }
 }
 
@@ -347,6 +365,7 @@ mod tests {
             created_at: Timestamp(1_800_000_000),
             mfa_since: None,
             delegation: None,
+            legacy_id: None,
             version: 3,
         }
     }
@@ -396,6 +415,7 @@ mod tests {
             expires_at: Some(Timestamp(1_900_000_000)),
             revoked_at: None,
             fresh_until: None,
+            legacy_id: None,
             key_mac: key_mac.unwrap(),
         }
     }
@@ -500,6 +520,8 @@ mod tests {
             user_mac(|user| user.status = UserStatus::Disabled),
             user_mac(|user| user.password_hash = Some(PasswordHash::from_stored("x".into()))),
             user_mac(|user| user.mfa_since = Some(Timestamp(1))),
+            user_mac(|user| user.legacy_id = Some(LegacyId(1))),
+            user_mac(|user| user.legacy_id = Some(LegacyId(2))),
             user_mac(|user| user.version = 4),
             user_mac(|user| user.delegation = Some(delegation())),
             user_mac(|user| {
@@ -537,11 +559,30 @@ mod tests {
             key_mac(|key| (key.expires_at, key.revoked_at) = (None, key.expires_at)),
             key_mac(|key| key.revoked_at = Some(Timestamp(1))),
             key_mac(|key| key.fresh_until = Some(Timestamp(1))),
+            key_mac(|key| key.kind = ApiKeyKind::Foreign),
+            key_mac(|key| key.legacy_id = Some(LegacyId(1))),
         ];
         for macs in [of_users.as_slice(), &of_keys] {
             let different: HashSet<_> = macs.iter().collect();
             assert_eq!(different.len(), macs.len());
         }
+    }
+
+    /// Whoever writes to the database could turn a second factor off if the time since when it is
+    /// asked for passed for a number of an import.
+    #[test]
+    fn a_legacy_id_never_passes_for_a_time() {
+        let number = i64::from_be_bytes(*b"legacy_i");
+        let with_time = User {
+            mfa_since: Some(Timestamp(number)),
+            ..user()
+        };
+        let with_id = User {
+            legacy_id: Some(LegacyId(number)),
+            ..user()
+        };
+        let mac = Signed::sign(with_time, &macs()).mac().clone();
+        assert!(!Signed::from_stored(with_id, mac).is_genuine(&macs()));
     }
 
     #[test]

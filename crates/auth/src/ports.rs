@@ -1,5 +1,5 @@
 use keyward_audit::AuditEvents;
-use keyward_core::{StoreError, Timestamp};
+use keyward_core::{LegacyId, StoreError, Timestamp};
 use keyward_crypto::{ApiKeyId, Mac, Signed};
 
 use crate::{
@@ -9,7 +9,8 @@ use crate::{
 
 /// Users, inside a unit of work.
 pub trait Users {
-    /// Adds a user. `false`: a user that is not deleted has this name already.
+    /// Adds a user. `false`: a user that is not deleted has this name already, or one was imported
+    /// under this number.
     ///
     /// Test and insert must be one, so that of two racing calls with one name exactly one
     /// succeeds.
@@ -20,6 +21,9 @@ pub trait Users {
 
     /// The user with this name, deleted ones excluded.
     fn user_by_name(&mut self, username: &Username) -> Result<Option<Signed<User>>, StoreError>;
+
+    /// The user that was imported under this number, deleted ones included.
+    fn user_by_legacy_id(&mut self, id: LegacyId) -> Result<Option<Signed<User>>, StoreError>;
 
     /// Up to `limit` users after `after` in the order of ids, deleted ones excluded.
     fn users_after(

@@ -46,6 +46,7 @@ pub(crate) fn begin<Tx: AuthTx>(
         fresh_until: user
             .mfa_since
             .map(|_| now.plus(crate::guard::FRESH_SECONDS)),
+        legacy_id: None,
         key_mac: key.mac(macs),
     };
     tx.add_api_key(&Signed::sign(record, macs))?;

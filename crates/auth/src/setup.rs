@@ -47,6 +47,7 @@ impl<S: Store<Tx: AuthTx>> Setup<S> {
             created_at: now,
             mfa_since: None,
             delegation: None,
+            legacy_id: None,
             version: 1,
         };
         let key = ApiKey::generate(ApiKeyKind::User);

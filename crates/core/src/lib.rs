@@ -10,9 +10,11 @@
 //! ```
 
 mod id;
+mod legacy_id;
 mod store;
 mod time;
 
 pub use id::{Id, MalformedId};
+pub use legacy_id::LegacyId;
 pub use store::{Source, Store, StoreError, with_causes};
 pub use time::{Clock, MalformedTimestamp, ManualClock, SystemClock, Timestamp};

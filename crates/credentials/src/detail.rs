@@ -12,6 +12,22 @@ use crate::Mask;
 #[derive(Debug, Default)]
 pub struct Detail(pub(crate) BTreeMap<String, Value>);
 
+impl Detail {
+    /// Sets a field of the type.
+    pub fn set(&mut self, field: &str, value: SecretText) {
+        self.0.insert(field.to_owned(), Value::Text(value));
+    }
+
+    /// Sets a member of a field that holds secrets by name.
+    pub fn set_member(&mut self, field: &str, member: &str, value: SecretText) {
+        let members = self.0.entry(field.to_owned());
+        let members = members.or_insert_with(|| Value::Object(BTreeMap::new()));
+        if let Value::Object(members) = members {
+            members.insert(member.to_owned(), Value::Text(value));
+        }
+    }
+}
+
 /// One value of a [`Detail`].
 #[derive(Debug)]
 pub(crate) enum Value {

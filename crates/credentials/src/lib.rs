@@ -11,6 +11,7 @@ mod manage;
 mod mask;
 mod model;
 mod ports;
+mod seal;
 mod view;
 
 pub use access::{AccessCredential, AccessError, OpenedField};
@@ -23,8 +24,9 @@ pub use manage::{
 };
 pub use mask::Mask;
 pub use model::{
-    Credential, CredentialId, CredentialName, MalformedCredentialName, OpenFields, SecretField,
-    StoredCredential, field_context,
+    Credential, CredentialId, CredentialName, Legacy, MalformedCredentialName, OpenFields,
+    SecretField, StoredCredential, field_context,
 };
 pub use ports::{Credentials, CredentialsTx};
+pub use seal::{Provenance, seal_credential};
 pub use view::{CredentialView, FieldView};

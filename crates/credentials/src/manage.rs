@@ -6,18 +6,17 @@ use keyward_auth::needs::{CredentialsWrite, Read};
 use keyward_auth::{
     Denied, Environment, Idempotency, IdempotencyConflict, Permit, Principal, Recheck as _, UserId,
 };
-use keyward_core::{Clock, Id, Store, StoreError, Timestamp};
-use keyward_crypto::{SecretText, Signed};
+use keyward_core::{Clock, LegacyId, Store, StoreError, Timestamp};
+use keyward_crypto::Signed;
 use url::Url;
 
 use crate::change::{Change, Write};
-use crate::fields::Shape;
-use crate::mask::last4;
+use crate::seal::{seal_credential, seal_secrets};
 use crate::view::Viewer;
 use crate::{
     Credential, CredentialId, CredentialName, CredentialType, CredentialView, Credentials as _,
-    CredentialsTx, Detail, FieldPath, FieldProblem, Mask, OpenFields, Problem, SecretField,
-    StoredCredential, field_context,
+    CredentialsTx, Detail, FieldPath, FieldProblem, Legacy, Mask, Problem, Provenance,
+    StoredCredential,
 };
 
 /// Who sees credentials that somebody else made.
@@ -76,29 +75,18 @@ impl<S: Store<Tx: CredentialsTx>> ManageCredentials<S> {
         attempt: Option<&Idempotency>,
     ) -> Result<CredentialView, CredentialError> {
         let now = self.clock.now();
-        let mut change = Change::parse(new.credential_type, new.detail)?;
-        let open_fields = change.open_after(new.credential_type, &OpenFields::default())?;
-        refuse_masks(&change, &BTreeMap::new())?;
-        change.refuse_too_many(new.credential_type, &BTreeMap::new(), &[])?;
-        let credential = Credential {
-            id: Id::generate(),
-            name: new.name,
-            credential_type: new.credential_type,
+        let from = Provenance {
             created_by: caller.user,
-            open_fields,
             created_at: now,
             updated_at: now,
-            version: 1,
+            legacy: None,
         };
-        let secrets = self.seal_new(&credential, &mut change, now);
-        let event = Event::new(caller.actor(), CREDENTIAL_CREATE, subject(credential.id))
-            .with("type", credential.credential_type.as_str())
-            .with("secrets", names(secrets.iter().map(|field| &field.path)));
-        let stored = StoredCredential {
-            credential: Signed::sign(credential, &self.viewer.macs),
-            secrets,
-        };
+        let stored = seal_credential(new, from, &self.viewer.keys, &self.viewer.macs, now)?;
         let view = self.viewer.view(&stored);
+        let paths = stored.secrets.iter().map(|field| &field.path);
+        let event = Event::new(caller.actor(), CREDENTIAL_CREATE, subject(view.id))
+            .with("type", view.credential_type.clone())
+            .with("secrets", names(paths));
         let outcome = self.store.write(|tx| {
             CredentialsWrite::recheck(caller, tx, &self.viewer.macs, now)?;
             Idempotency::once(attempt, tx, caller.user, now, |tx| {
@@ -122,6 +110,22 @@ impl<S: Store<Tx: CredentialsTx>> ManageCredentials<S> {
             .store
             .lookup(|tx| tx.credentials_after(after, created_by, limit))?;
         Ok(found
+            .iter()
+            .map(|stored| self.viewer.view(stored))
+            .collect())
+    }
+
+    /// The credential that was imported from a row of another system, in a list of its own; empty
+    /// where there is none.
+    pub fn imported_from(
+        &self,
+        caller: &Permit<Read>,
+        legacy: Legacy,
+    ) -> Result<Vec<CredentialView>, CredentialError> {
+        let found = self.store.lookup(|tx| tx.credential_by_legacy(legacy))?;
+        let visible =
+            found.filter(|stored| self.scope.shows(stored.credential.unverified(), caller));
+        Ok(visible
             .iter()
             .map(|stored| self.viewer.view(stored))
             .collect())
@@ -183,7 +187,7 @@ impl<S: Store<Tx: CredentialsTx>> ManageCredentials<S> {
             }
             let cleared = cleared(&change, &masks, moved);
             change.refuse_too_many(old.credential_type, &masks, &cleared)?;
-            let written = self.seal_new(&new, &mut change, now);
+            let written = seal_secrets(&new, &mut change, &self.viewer.keys, now);
             let changed = changed(&old, &new);
             if changed.is_empty() && cleared.is_empty() && written.is_empty() {
                 return Ok(view);
@@ -253,30 +257,6 @@ impl<S: Store<Tx: CredentialsTx>> ManageCredentials<S> {
             .filter(|stored| self.scope.shows(stored.credential.unverified(), caller))
             .ok_or(CredentialError::NotFound)
     }
-
-    /// Seals what the change sets, bound to its place in `credential`.
-    fn seal_new(
-        &self,
-        credential: &Credential,
-        change: &mut Change,
-        now: Timestamp,
-    ) -> Vec<SecretField> {
-        let seal = |path: FieldPath, value: &SecretText, shape: Shape| {
-            let context = field_context(credential.id, &path, credential.created_by);
-            SecretField {
-                sealed: self.viewer.keys.seal(value.expose(), &context, now.unix()),
-                last4: last4(value.expose()).filter(|_| shape.shows_last4()),
-                path,
-            }
-        };
-        std::mem::take(&mut change.secrets)
-            .into_iter()
-            .filter_map(|(path, write)| match write {
-                Write::Set(value, shape) => Some(seal(path, &value, shape)),
-                Write::Keep(_) | Write::Clear => None,
-            })
-            .collect()
-    }
 }
 
 /// A credential to be made.
@@ -313,6 +293,10 @@ pub struct Unchangeable {
     pub created_by_id: Option<UserId>,
     /// See [`CredentialView::created_at`].
     pub created_at: Option<Timestamp>,
+    /// See [`CredentialView::legacy_id`].
+    pub legacy_id: Option<LegacyId>,
+    /// See [`CredentialView::legacy_workspace_id`].
+    pub legacy_workspace_id: Option<LegacyId>,
     /// See [`CredentialView::updated_at`]. Repeating it makes the change fail with
     /// [`CredentialError::Busy`] when somebody else has changed the credential since.
     pub updated_at: Option<Timestamp>,
@@ -336,6 +320,15 @@ impl Unchangeable {
             (
                 "created_at",
                 self.created_at.is_some_and(|at| at != view.created_at),
+            ),
+            (
+                "legacy_id",
+                self.legacy_id.is_some() && self.legacy_id != view.legacy_id,
+            ),
+            (
+                "legacy_workspace_id",
+                self.legacy_workspace_id.is_some()
+                    && self.legacy_workspace_id != view.legacy_workspace_id,
             ),
         ];
         let problems: Vec<_> = differs
@@ -387,7 +380,7 @@ impl From<Vec<FieldProblem>> for CredentialError {
 }
 
 /// A mask may stand for the value that it was read from, and for nothing else.
-fn refuse_masks(
+pub(crate) fn refuse_masks(
     change: &Change,
     present: &BTreeMap<FieldPath, Mask>,
 ) -> Result<(), Vec<FieldProblem>> {

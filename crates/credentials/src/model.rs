@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use keyward_auth::UserId;
-use keyward_core::{Id, Timestamp};
+use keyward_core::{Id, LegacyId, Timestamp};
 use keyward_crypto::{Context, EncryptedString, MacPurpose, Signable, Signed};
 
 use crate::{CredentialType, FieldPath};
@@ -27,8 +27,46 @@ pub struct Credential {
     pub created_at: Timestamp,
     /// When it was last changed.
     pub updated_at: Timestamp,
+    /// Which row of another system it was imported from.
+    pub legacy: Option<Legacy>,
     /// Counts the changes. Two changes of one credential cannot both succeed from one version.
     pub version: i64,
+}
+
+/// The row of another system that a credential was imported from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Legacy {
+    /// A credential.
+    Credential(LegacyId),
+    /// The environment of a workspace.
+    Workspace(LegacyId),
+}
+
+impl Legacy {
+    /// The number, if it is that of a credential.
+    #[must_use]
+    pub fn credential(self) -> Option<LegacyId> {
+        match self {
+            Self::Credential(id) => Some(id),
+            Self::Workspace(_) => None,
+        }
+    }
+
+    /// The number, if it is that of a workspace.
+    #[must_use]
+    pub fn workspace(self) -> Option<LegacyId> {
+        match self {
+            Self::Credential(_) => None,
+            Self::Workspace(id) => Some(id),
+        }
+    }
+
+    fn signed_part(self) -> String {
+        match self {
+            Self::Credential(id) => id.signed_part(),
+            Self::Workspace(id) => format!("legacy_workspace_id={id}"),
+        }
+    }
 }
 
 /// What people call a credential: 1 to 255 characters without control characters.
@@ -132,13 +170,19 @@ impl Signable for Credential {
     const PURPOSE: MacPurpose = MacPurpose::CredentialRow;
 
     fn with_parts<R>(&self, work: impl FnOnce(&[&[u8]]) -> R) -> R {
-        work(&[
+        let version = self.version.to_be_bytes();
+        let parts: [&[u8]; 5] = [
             self.id.as_bytes(),
             self.credential_type.as_str().as_bytes(),
             self.created_by.as_bytes(),
             self.open_fields.as_stored().as_bytes(),
-            &self.version.to_be_bytes(),
-        ])
+            &version,
+        ];
+        // It came later, and is a part only where it is set, so that older MACs stay what they were.
+        match self.legacy.map(Legacy::signed_part) {
+            None => work(&parts),
+            Some(legacy) => work(&[parts.as_slice(), &[legacy.as_bytes()]].concat()),
+        }
     }
 }
 
@@ -183,8 +227,20 @@ mod tests {
     #[test]
     fn the_mac_of_a_credential_row_is_the_documented_one() {
         // Computed in Python from the definition in docs/formats.md.
-        let expected =
-            "b75c0c4eefa6817b.9557e8cacb3baecc78702592d58b44e9b624b0757b13187b89cdd2ad3d83430c";
+        let expected = [
+            (
+                None,
+                "b75c0c4eefa6817b.9557e8cacb3baecc78702592d58b44e9b624b0757b13187b89cdd2ad3d83430c",
+            ),
+            (
+                Some(Legacy::Credential(LegacyId(7))),
+                "b75c0c4eefa6817b.2647e5433225705897e9896eb950100f1b79ed7d2f65d493f2f6a3ed34ffff08",
+            ),
+            (
+                Some(Legacy::Workspace(LegacyId(7))),
+                "b75c0c4eefa6817b.3b8f762b6ebccec987e128dbf8efa167df5ad2a8cae74168bc4c8525c5e58804",
+            ),
+        ];
         let macs = MacRing::parse("Yk3v9QpZ7tLwXr2NfBhGmCs5DjUa8eKo4iTyVx6RlWz").unwrap();
         let id: CredentialId = Id::parse("01890a5d-7e8f-7c3d-a1b2-c3d4e5f60718").unwrap();
         let mut open_fields = OpenFields::default();
@@ -198,8 +254,16 @@ mod tests {
             open_fields,
             created_at: Timestamp(1),
             updated_at: Timestamp(2),
+            legacy: None,
             version: 1,
         };
-        assert_eq!(Signed::sign(credential, &macs).mac().as_stored(), expected);
+        for (legacy, expected) in expected {
+            let credential = Credential {
+                legacy,
+                ..credential.clone()
+            };
+            let mac = Signed::sign(credential, &macs).mac().as_stored();
+            assert_eq!(mac, expected, "{legacy:?}");
+        }
     }
 }

@@ -3,7 +3,7 @@ use keyward_auth::{ApiKeys, IdempotencyKeys, UserId};
 use keyward_core::StoreError;
 use keyward_crypto::{Mac, Signed};
 
-use crate::{Credential, CredentialId, FieldPath, SecretField, StoredCredential};
+use crate::{Credential, CredentialId, FieldPath, Legacy, SecretField, StoredCredential};
 
 /// Credentials with their secret fields, inside a unit of work.
 pub trait Credentials {
@@ -12,6 +12,12 @@ pub trait Credentials {
 
     /// The credential with this id, in one statement.
     fn credential(&mut self, id: CredentialId) -> Result<Option<StoredCredential>, StoreError>;
+
+    /// The credential that was imported from this row, in one statement.
+    fn credential_by_legacy(
+        &mut self,
+        legacy: Legacy,
+    ) -> Result<Option<StoredCredential>, StoreError>;
 
     /// Up to `limit` credentials after `after` in the order of ids, in one statement; only those
     /// that `created_by` made, if given.

@@ -1,13 +1,14 @@
 use std::collections::BTreeMap;
 
 use keyward_auth::UserId;
-use keyward_core::Timestamp;
+use keyward_core::{LegacyId, Timestamp};
 use keyward_crypto::{KeyRing, MacRing};
 use serde::{Deserialize, Serialize};
 
 use crate::fields::{Field, FieldKind};
 use crate::{
-    CredentialId, CredentialType, FieldPath, Mask, SecretField, StoredCredential, field_context,
+    CredentialId, CredentialType, FieldPath, Legacy, Mask, SecretField, StoredCredential,
+    field_context,
 };
 
 /// A credential as everybody who may read sees it: with masks in place of secrets.
@@ -27,6 +28,12 @@ pub struct CredentialView {
     pub created_at: Timestamp,
     /// When it was last changed. Every change makes it later, by a second at least.
     pub updated_at: Timestamp,
+    /// Its number in the system that it was imported from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub legacy_id: Option<LegacyId>,
+    /// The number of the workspace whose environment it was imported from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub legacy_workspace_id: Option<LegacyId>,
 }
 
 /// One field of a [`CredentialView`].
@@ -63,6 +70,8 @@ impl Viewer {
             created_by_id: credential.created_by,
             created_at: credential.created_at,
             updated_at: credential.updated_at,
+            legacy_id: credential.legacy.and_then(Legacy::credential),
+            legacy_workspace_id: credential.legacy.and_then(Legacy::workspace),
         }
     }
 

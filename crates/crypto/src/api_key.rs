@@ -1,45 +1,58 @@
 use std::fmt;
 
 use crate::api_key_id::ApiKeyId;
+use crate::foreign_key::ForeignKey;
 use crate::mac::Mac;
 use crate::mac_purpose::MacPurpose;
 use crate::secret_key::MacRing;
 use crate::tagged_secret::TaggedSecret;
 
 /// A bearer key as its owner sees it, shown once at creation and never stored:
-/// `kw_<kind>_<id><secret><checksum>`.
+/// `kw_<kind>_<id><secret><checksum>`, or the text of a key that another system made
+/// ([`ApiKeyKind::Foreign`]).
 ///
 /// Keep [`id`](Self::id) and [`mac`](Self::mac) instead. The text is overwritten when dropped,
 /// `Debug` shows kind and id only, and there is no `Display`, so a key cannot reach a log line by
 /// accident.
 pub struct ApiKey {
     kind: ApiKeyKind,
-    tagged: TaggedSecret,
+    form: Form,
+}
+
+/// What the text consists of. The forms have different lengths, so no text has both.
+enum Form {
+    Tagged(TaggedSecret),
+    Foreign(ForeignKey),
 }
 
 impl ApiKey {
-    /// Draws a new key with 256 random bits.
+    /// Draws a new key with 256 random bits. A foreign one is as another system would make it.
     ///
     /// # Panics
     ///
     /// If the operating system has no randomness, see [`random_bytes`](crate::random_bytes).
     #[must_use]
     pub fn generate(kind: ApiKeyKind) -> Self {
-        Self {
-            kind,
-            tagged: TaggedSecret::generate(kind.prefix()),
-        }
+        let form = match kind.prefix() {
+            Some(prefix) => Form::Tagged(TaggedSecret::generate(prefix)),
+            None => Form::Foreign(ForeignKey::generate()),
+        };
+        Self { kind, form }
     }
 
     /// Reads a key from a request.
     ///
-    /// The checksum tells a mistyped key from an unknown one before any store is asked.
+    /// The checksum tells a mistyped key from an unknown one before any store is asked. Foreign keys
+    /// have none: whether there is such a key, only a store can say.
     pub fn parse(text: &str) -> Result<Self, MalformedKey> {
         ApiKeyKind::ALL
             .into_iter()
             .find_map(|kind| {
-                let tagged = TaggedSecret::parse(kind.prefix(), text)?;
-                Some(Self { kind, tagged })
+                let form = match kind.prefix() {
+                    Some(prefix) => Form::Tagged(TaggedSecret::parse(prefix, text)?),
+                    None => Form::Foreign(ForeignKey::parse(text)?),
+                };
+                Some(Self { kind, form })
             })
             .ok_or(MalformedKey)
     }
@@ -53,41 +66,52 @@ impl ApiKey {
     /// The public id.
     #[must_use]
     pub fn id(&self) -> ApiKeyId {
-        ApiKeyId(*self.tagged.id())
+        ApiKeyId(match &self.form {
+            Form::Tagged(tagged) => *tagged.id(),
+            Form::Foreign(foreign) => *foreign.id(),
+        })
     }
 
     /// The key itself, for the one response that hands it to its owner.
     #[must_use]
     pub fn expose(&self) -> &str {
-        self.tagged.expose()
+        match &self.form {
+            Form::Tagged(tagged) => tagged.expose(),
+            Form::Foreign(foreign) => foreign.expose(),
+        }
     }
 
     /// What to store, and to compare with later by [`matches`](Self::matches).
     #[must_use]
     pub fn mac(&self, ring: &MacRing) -> Mac {
-        ring.mac(MacPurpose::ApiKey, &self.mac_parts())
+        ring.mac(MacPurpose::ApiKey, &self.mac_parts(self.id().as_str()))
     }
 
     /// Whether `mac` was made of this key.
     #[must_use]
     pub fn matches(&self, ring: &MacRing, mac: &Mac) -> bool {
-        ring.verify(MacPurpose::ApiKey, &self.mac_parts(), mac)
+        ring.verify(MacPurpose::ApiKey, &self.mac_parts(self.id().as_str()), mac)
     }
 
-    // A fast MAC is enough: the secret has 256 random bits, so there is nothing to guess and no
-    // reason to pay for a slow hash on every request.
-    fn mac_parts(&self) -> [&[u8]; 3] {
-        [
-            self.kind.as_str().as_bytes(),
-            self.tagged.id().as_str().as_bytes(),
-            self.tagged.secret(),
-        ]
+    // A fast MAC is enough: the secret has 256 random bits (a UUID 122), so there is nothing to
+    // guess and no reason to pay for a slow hash on every request.
+    fn mac_parts<'a>(&'a self, id: &'a str) -> [&'a [u8]; 3] {
+        [self.kind.as_str().as_bytes(), id.as_bytes(), self.secret()]
+    }
+
+    /// The part that nobody else knows; of a foreign key all of it.
+    fn secret(&self) -> &[u8] {
+        match &self.form {
+            Form::Tagged(tagged) => tagged.secret(),
+            Form::Foreign(foreign) => foreign.expose().as_bytes(),
+        }
     }
 }
 
 impl fmt::Debug for ApiKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "ApiKey({}{}..)", self.kind.prefix(), self.id())
+        let prefix = self.kind.prefix().unwrap_or("foreign ");
+        write!(f, "ApiKey({prefix}{}..)", self.id())
     }
 }
 
@@ -100,19 +124,23 @@ pub enum ApiKeyKind {
     Agent,
     /// A session: made by logging in, short-lived.
     Login,
+    /// A key that another system made and an import brought. Whether its owner is a person or an
+    /// agent, it does not say.
+    Foreign,
 }
 
 impl ApiKeyKind {
     /// Every kind.
-    pub const ALL: [Self; 3] = [Self::User, Self::Agent, Self::Login];
+    pub const ALL: [Self; 4] = [Self::User, Self::Agent, Self::Login, Self::Foreign];
 
-    /// The name, as it stands in a key and in the database.
+    /// The name, as it stands in the database and, but for foreign ones, in a key.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::User => "user",
             Self::Agent => "agent",
             Self::Login => "login",
+            Self::Foreign => "foreign",
         }
     }
 
@@ -122,12 +150,13 @@ impl ApiKeyKind {
         Self::ALL.into_iter().find(|kind| kind.as_str() == name)
     }
 
-    /// How a key of this kind starts. Secret scanners look for it.
-    fn prefix(self) -> &'static str {
+    /// How a key of this kind starts; `None` for foreign ones. Secret scanners look for it.
+    fn prefix(self) -> Option<&'static str> {
         match self {
-            Self::User => "kw_user_",
-            Self::Agent => "kw_agent_",
-            Self::Login => "kw_login_",
+            Self::User => Some("kw_user_"),
+            Self::Agent => Some("kw_agent_"),
+            Self::Login => Some("kw_login_"),
+            Self::Foreign => None,
         }
     }
 }
@@ -154,10 +183,46 @@ mod tests {
             assert_eq!(read.kind(), kind);
             assert_eq!(read.id(), key.id());
             assert_eq!(ApiKeyKind::parse(kind.as_str()), Some(kind));
+            if kind == ApiKeyKind::Foreign {
+                assert_eq!(key.expose().len(), 43);
+                continue;
+            }
             let start = format!("kw_{}_{}", kind.as_str(), key.id());
             assert!(key.expose().starts_with(&start));
             assert_eq!(key.expose().len(), start.len() + 43 + 6);
         }
+    }
+
+    #[test]
+    fn a_foreign_key_is_never_taken_for_one_of_ours() {
+        let ring = MacRing::parse(MacRing::generate_secret().expose()).unwrap();
+        let ours = ApiKey::generate(ApiKeyKind::User);
+        let secret = std::str::from_utf8(ours.secret()).unwrap();
+        for text in [secret, "0f8fad5b-d9cb-469f-a165-70867728950e"] {
+            let foreign = ApiKey::parse(text).unwrap();
+            assert_eq!(foreign.kind(), ApiKeyKind::Foreign);
+            assert_ne!(foreign.id(), ours.id());
+            assert!(!foreign.matches(&ring, &ours.mac(&ring)));
+            assert!(!ours.matches(&ring, &foreign.mac(&ring)));
+            assert!(foreign.matches(&ring, &foreign.mac(&ring)));
+        }
+        // The beginning of one of ours is a foreign key that nobody has.
+        let cut = ApiKey::parse(&ours.expose()[..43]).unwrap();
+        assert_eq!(cut.kind(), ApiKeyKind::Foreign);
+        assert_ne!(cut.id(), ours.id());
+    }
+
+    #[test]
+    fn the_whole_text_of_a_foreign_key_is_its_secret() {
+        let ring = MacRing::parse(MacRing::generate_secret().expose()).unwrap();
+        let text = "0f8fad5b-d9cb-469f-a165-70867728950e";
+        let key = ApiKey::parse(text).unwrap();
+        let id = key.id();
+        let parts = ["foreign", id.as_str(), text].map(str::as_bytes);
+        assert_eq!(key.mac(&ring), ring.mac(MacPurpose::ApiKey, &parts));
+        let other = ApiKey::parse(&text.replace("0e", "0f")).unwrap();
+        assert_ne!(other.id(), key.id());
+        assert!(!other.matches(&ring, &key.mac(&ring)));
     }
 
     #[test]
@@ -219,7 +284,7 @@ mod tests {
             .map(|_| ApiKey::generate(ApiKeyKind::User))
             .collect();
         let ids: HashSet<_> = keys.iter().map(ApiKey::id).collect();
-        let secrets: HashSet<_> = keys.iter().map(|key| key.tagged.secret()).collect();
+        let secrets: HashSet<_> = keys.iter().map(ApiKey::secret).collect();
         assert_eq!(ids.len(), keys.len());
         assert_eq!(secrets.len(), keys.len());
         for key in &keys {
@@ -244,7 +309,7 @@ mod tests {
         let ring = MacRing::parse(MacRing::generate_secret().expose()).unwrap();
         let key = ApiKey::generate(ApiKeyKind::User);
         let mac = key.mac(&ring);
-        let (id, secret) = (key.id(), key.tagged.secret());
+        let (id, secret) = (key.id(), key.secret());
         let fits = |kind: &str, id: &str, secret: &[u8]| {
             ring.verify(
                 MacPurpose::ApiKey,
@@ -266,6 +331,10 @@ mod tests {
             format!("{key:?}"),
             format!("ApiKey(kw_user_{}..)", key.id())
         );
+        let foreign = ApiKey::generate(ApiKeyKind::Foreign);
+        let shown = format!("{foreign:?}");
+        assert_eq!(shown, format!("ApiKey(foreign {}..)", foreign.id()));
+        assert!(!shown.contains(foreign.expose()));
     }
 
     proptest! {

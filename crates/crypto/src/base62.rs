@@ -21,6 +21,21 @@ pub(crate) fn digits(number: u32) -> [char; 6] {
     [5, 4, 3, 2, 1, 0].map(|power| digit(number / BASE.pow(power)))
 }
 
+/// The last `count` digits of `number`, most significant first.
+pub(crate) fn last_digits(number: u128, count: usize) -> String {
+    let mut rest = number;
+    let mut digits: Vec<char> = (0..count)
+        .map(|_| {
+            // The remainder is far below the limit of the smaller type.
+            let last = u32::try_from(rest % u128::from(BASE)).unwrap_or(0);
+            rest /= u128::from(BASE);
+            digit(last)
+        })
+        .collect();
+    digits.reverse();
+    digits.into_iter().collect()
+}
+
 /// Whether there are such characters only.
 pub(crate) fn is_base62(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_alphanumeric())

@@ -44,6 +44,7 @@ mod context;
 mod derive;
 mod encrypted_string;
 mod field_key;
+mod foreign_key;
 mod key_id;
 mod key_ring;
 mod live_ring;

@@ -21,6 +21,12 @@ impl PasswordHash {
         Self(text)
     }
 
+    /// Whether it is a hash of bcrypt that a password can be checked against, as imports bring them.
+    #[must_use]
+    pub fn is_bcrypt(&self) -> bool {
+        matches!(self.read(), Some(ReadHash::Bcrypt(_)))
+    }
+
     /// The hash, for storage.
     #[must_use]
     pub fn as_stored(&self) -> &str {

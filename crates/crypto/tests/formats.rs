@@ -141,6 +141,19 @@ fn macs_are_those_of_the_page() {
 }
 
 #[test]
+fn foreign_keys_are_those_of_the_page() {
+    let page = Page::read();
+    for name in ["foreign-uuid", "foreign-token"] {
+        let text = page.value(name);
+        let key = ApiKey::parse(text).unwrap();
+        assert_eq!(key.kind(), ApiKeyKind::Foreign);
+        assert_eq!(key.id().as_str(), page.value(&format!("{name}-id")));
+        let mac = key.mac(&page.macs()).as_stored();
+        assert_eq!(mac, page.value(&format!("{name}-mac")));
+    }
+}
+
+#[test]
 fn the_audit_key_is_that_of_the_page() {
     let page = Page::read();
     let macs = page.macs();

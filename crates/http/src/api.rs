@@ -202,7 +202,8 @@ fn call(
     })
 }
 
-/// The key that the request presents, if there is exactly one and its checksum is right.
+/// The key that the request presents, if there is exactly one and it has the form of a key, which
+/// for keys of our own includes their checksum.
 pub(crate) fn bearer(request: &HttpRequest) -> Option<ApiKey> {
     let mut presented = request.headers().get_all(AUTHORIZATION);
     let (Some(only), None) = (presented.next(), presented.next()) else {

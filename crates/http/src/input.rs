@@ -3,7 +3,7 @@ use std::fmt::Display;
 use std::str::FromStr;
 
 use keyward_auth::{Idempotency, Visitor};
-use keyward_core::Id;
+use keyward_core::{Id, LegacyId};
 use keyward_crypto::{ApiKeyId, MacRing};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -173,32 +173,70 @@ struct RawPage {
 
 impl<Cursor: FromStr> Input for Page<Cursor> {
     fn read(call: &Call, _: &MacRing) -> Result<Self, Problem> {
-        let raw = actix_web::web::Query::<RawPage>::from_query(&call.query)
-            .map_err(|_| Problem::malformed("the query may have `limit` and `cursor`, once each"))?
-            .into_inner();
-        let limit = match raw.limit.as_deref().map(usize::from_str) {
-            None => DEFAULT_LIMIT,
-            Some(Ok(limit)) if (1..=MAX_LIMIT).contains(&limit) => limit,
-            Some(_) => {
-                return Err(Problem::invalid(vec![FieldError::new(
-                    "limit",
-                    "expected a number from 1 to 200",
-                )]));
-            }
-        };
-        let after = raw.cursor.as_deref().map(Cursor::from_str).transpose();
-        let after = after.map_err(|_| {
-            Problem::invalid(vec![FieldError::new(
-                "cursor",
-                "expected the `next` of an earlier page",
-            )])
-        })?;
-        Ok(Self { limit, after })
+        let raw: RawPage = query(call, "the query may have `limit` and `cursor`, once each")?;
+        Self::parse(raw.limit.as_deref(), raw.cursor.as_deref())
     }
 
     fn describe(doc: &mut OperationDoc) {
         doc.paged = true;
     }
+}
+
+impl<Cursor: FromStr> Page<Cursor> {
+    fn parse(limit: Option<&str>, cursor: Option<&str>) -> Result<Self, Problem> {
+        let limit = match limit.map(usize::from_str) {
+            None => DEFAULT_LIMIT,
+            Some(Ok(limit)) if (1..=MAX_LIMIT).contains(&limit) => limit,
+            Some(_) => return Err(invalid("limit", "expected a number from 1 to 200")),
+        };
+        let after = cursor.map(Cursor::from_str).transpose();
+        let after =
+            after.map_err(|_| invalid("cursor", "expected the `next` of an earlier page"))?;
+        Ok(Self { limit, after })
+    }
+}
+
+/// A page, or with `?legacy_id=` what was imported under that number.
+pub(crate) struct Listed<Cursor> {
+    pub(crate) page: Page<Cursor>,
+    pub(crate) legacy_id: Option<LegacyId>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawListed {
+    limit: Option<String>,
+    cursor: Option<String>,
+    legacy_id: Option<String>,
+}
+
+impl<Cursor: FromStr> Input for Listed<Cursor> {
+    fn read(call: &Call, _: &MacRing) -> Result<Self, Problem> {
+        let known = "the query may have `limit`, `cursor` and `legacy_id`, once each";
+        let raw: RawListed = query(call, known)?;
+        let legacy_id = raw.legacy_id.as_deref().map(i64::from_str).transpose();
+        let legacy_id = legacy_id.map_err(|_| invalid("legacy_id", "expected a number"))?;
+        Ok(Self {
+            page: Page::parse(raw.limit.as_deref(), raw.cursor.as_deref())?,
+            legacy_id: legacy_id.map(LegacyId),
+        })
+    }
+
+    fn describe(doc: &mut OperationDoc) {
+        doc.paged = true;
+        doc.by_legacy_id = true;
+    }
+}
+
+fn query<T: DeserializeOwned>(call: &Call, known: &'static str) -> Result<T, Problem> {
+    let query = actix_web::web::Query::<T>::from_query(&call.query);
+    query
+        .map(actix_web::web::Query::into_inner)
+        .map_err(|_| Problem::malformed(known))
+}
+
+fn invalid(field: &'static str, problem: &'static str) -> Problem {
+    Problem::invalid(vec![FieldError::new(field, problem)])
 }
 
 /// One page of a list.

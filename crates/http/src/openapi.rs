@@ -31,6 +31,8 @@ pub(crate) struct OperationDoc {
     /// The formats of the path's parameters, in order.
     pub(crate) path: Vec<&'static str>,
     pub(crate) paged: bool,
+    /// Whether the list can be asked for what was imported under a number.
+    pub(crate) by_legacy_id: bool,
     pub(crate) idempotent: bool,
     /// Whether attempts are counted.
     pub(crate) limited: bool,
@@ -48,6 +50,7 @@ impl OperationDoc {
             body: None,
             path: Vec::new(),
             paged: false,
+            by_legacy_id: false,
             idempotent: false,
             limited: false,
             sensitive: false,
@@ -179,7 +182,27 @@ fn parameters<S>(endpoint: &Endpoint<S>) -> Vec<Parameter> {
         parameter(name, ParameterIn::Path, Required::True, schema, "")
     });
     let mut all: Vec<_> = in_path.collect();
-    if endpoint.doc.paged {
+    all.extend(of_lists(&endpoint.doc));
+    if endpoint.doc.idempotent {
+        let schema = ObjectBuilder::new()
+            .schema_type(Type::String)
+            .min_length(Some(1))
+            .max_length(Some(255));
+        all.push(parameter(
+            "Idempotency-Key",
+            ParameterIn::Header,
+            Required::False,
+            schema,
+            IDEMPOTENCY,
+        ));
+    }
+    all
+}
+
+/// How to page through a list, and to filter it.
+fn of_lists(doc: &OperationDoc) -> Vec<Parameter> {
+    let mut all = Vec::new();
+    if doc.paged {
         let limit = ObjectBuilder::new()
             .schema_type(Type::Integer)
             .minimum(Some(1))
@@ -201,17 +224,14 @@ fn parameters<S>(endpoint: &Endpoint<S>) -> Vec<Parameter> {
             "The `next` of the page before.",
         ));
     }
-    if endpoint.doc.idempotent {
-        let schema = ObjectBuilder::new()
-            .schema_type(Type::String)
-            .min_length(Some(1))
-            .max_length(Some(255));
+    if doc.by_legacy_id {
+        let number = ObjectBuilder::new().schema_type(Type::Integer);
         all.push(parameter(
-            "Idempotency-Key",
-            ParameterIn::Header,
+            "legacy_id",
+            ParameterIn::Query,
             Required::False,
-            schema,
-            IDEMPOTENCY,
+            number,
+            "Only what was imported under this number.",
         ));
     }
     all

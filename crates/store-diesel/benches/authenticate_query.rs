@@ -97,6 +97,7 @@ fn user(n: usize) -> User {
         created_at: Timestamp(1_800_000_000),
         mfa_since: None,
         delegation: None,
+        legacy_id: None,
         version: 1,
     }
 }
@@ -113,6 +114,7 @@ fn key(owner: &User, macs: &MacRing) -> ApiKeyRecord {
         expires_at: None,
         revoked_at: None,
         fresh_until: None,
+        legacy_id: None,
         key_mac: key.mac(macs),
     }
 }

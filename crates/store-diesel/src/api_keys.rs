@@ -4,7 +4,7 @@ use diesel::prelude::*;
 use keyward_auth::{
     ApiKeyRecord, ApiKeys, KeyCursor, KeyName, KeyWithOwner, ListedKey, Scopes, UserId,
 };
-use keyward_core::{StoreError, Timestamp};
+use keyward_core::{LegacyId, StoreError, Timestamp};
 use keyward_crypto::{ApiKeyId, ApiKeyKind, Mac, Signed};
 
 use crate::DieselTx;
@@ -197,6 +197,7 @@ struct NewKey<'a> {
     key_mac: String,
     row_mac: String,
     fresh_until: Option<i64>,
+    legacy_id: Option<i64>,
 }
 
 impl<'a> From<&'a Signed<ApiKeyRecord>> for NewKey<'a> {
@@ -214,6 +215,7 @@ impl<'a> From<&'a Signed<ApiKeyRecord>> for NewKey<'a> {
             key_mac: key.key_mac.as_stored(),
             row_mac: signed.mac().as_stored(),
             fresh_until: key.fresh_until.map(|at| at.0),
+            legacy_id: key.legacy_id.map(|id| id.0),
         }
     }
 }
@@ -233,6 +235,7 @@ pub(crate) struct KeyRow {
     key_mac: String,
     row_mac: String,
     fresh_until: Option<i64>,
+    legacy_id: Option<i64>,
 }
 
 impl TryFrom<KeyRow> for ListedKey {
@@ -250,6 +253,7 @@ impl TryFrom<KeyRow> for ListedKey {
             expires_at: row.expires_at.map(Timestamp),
             revoked_at: row.revoked_at.map(Timestamp),
             fresh_until: row.fresh_until.map(Timestamp),
+            legacy_id: row.legacy_id.map(LegacyId),
             key_mac: stored::mac(&row.key_mac),
         };
         Ok(Self {

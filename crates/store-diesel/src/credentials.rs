@@ -1,9 +1,9 @@
 use diesel::prelude::*;
 use keyward_auth::UserId;
-use keyward_core::{StoreError, Timestamp};
+use keyward_core::{LegacyId, StoreError, Timestamp};
 use keyward_credentials::{
-    Credential, CredentialId, CredentialName, CredentialType, Credentials, FieldPath, OpenFields,
-    SecretField, StoredCredential,
+    Credential, CredentialId, CredentialName, CredentialType, Credentials, FieldPath, Legacy,
+    OpenFields, SecretField, StoredCredential,
 };
 use keyward_crypto::{EncryptedString, Mac, Signed};
 
@@ -40,6 +40,27 @@ impl Credentials for DieselTx {
                 .order(credential_secrets::field)
                 .select(Row::as_select())
                 .load(connection)
+        })?;
+        Ok(collect(rows)?.pop())
+    }
+
+    fn credential_by_legacy(
+        &mut self,
+        legacy: Legacy,
+    ) -> Result<Option<StoredCredential>, StoreError> {
+        let rows = self.run(|connection| match legacy {
+            Legacy::Credential(id) => credentials::table
+                .left_join(credential_secrets::table)
+                .filter(credentials::legacy_id.eq(id.0))
+                .order(credential_secrets::field)
+                .select(Row::as_select())
+                .load(connection),
+            Legacy::Workspace(id) => credentials::table
+                .left_join(credential_secrets::table)
+                .filter(credentials::legacy_workspace_id.eq(id.0))
+                .order(credential_secrets::field)
+                .select(Row::as_select())
+                .load(connection),
         })?;
         Ok(collect(rows)?.pop())
     }
@@ -136,6 +157,8 @@ struct NewCredential<'a> {
     updated_at: i64,
     version: i64,
     row_mac: String,
+    legacy_id: Option<i64>,
+    legacy_workspace_id: Option<i64>,
 }
 
 impl<'a> From<&'a Signed<Credential>> for NewCredential<'a> {
@@ -151,6 +174,11 @@ impl<'a> From<&'a Signed<Credential>> for NewCredential<'a> {
             updated_at: credential.updated_at.0,
             version: credential.version,
             row_mac: signed.mac().as_stored(),
+            legacy_id: credential
+                .legacy
+                .and_then(Legacy::credential)
+                .map(|id| id.0),
+            legacy_workspace_id: credential.legacy.and_then(Legacy::workspace).map(|id| id.0),
         }
     }
 }
@@ -197,6 +225,8 @@ pub(crate) struct CredentialRow {
     updated_at: i64,
     version: i64,
     row_mac: String,
+    legacy_id: Option<i64>,
+    legacy_workspace_id: Option<i64>,
 }
 
 #[derive(Queryable, Selectable)]
@@ -233,6 +263,8 @@ impl TryFrom<CredentialRow> for Signed<Credential> {
         let mut mac = RowMac::of(&row.row_mac);
         let credential_type = CredentialType::parse(&row.credential_type);
         let open_fields = OpenFields::from_stored(row.open_fields);
+        let legacy_id = row.legacy_id.map(LegacyId).map(Legacy::Credential);
+        let legacy = legacy_id.or(row.legacy_workspace_id.map(LegacyId).map(Legacy::Workspace));
         let credential = Credential {
             id: stored::id(&row.id, "credentials.id")?,
             name: CredentialName::from_stored(row.name),
@@ -241,6 +273,7 @@ impl TryFrom<CredentialRow> for Signed<Credential> {
             open_fields: mac.covers(open_fields.ok(), OpenFields::default()),
             created_at: Timestamp(row.created_at),
             updated_at: Timestamp(row.updated_at),
+            legacy,
             version: row.version,
         };
         Ok(mac.over(credential))

@@ -57,6 +57,7 @@ mod first;
 mod idempotency;
 mod inspect;
 mod migrate;
+mod pipelit;
 mod pools;
 #[cfg(feature = "postgres")]
 mod postgres;
@@ -78,5 +79,6 @@ mod users;
 pub use durability::DurabilityReport;
 pub use failure::ConnectError;
 pub use migrate::{MigrateError, MigrationReport};
+pub use pipelit::PipelitDatabase;
 pub use store::{DieselStore, DieselTx, Options};
 pub use url::{DatabaseUrl, DatabaseUrlError};

@@ -15,6 +15,7 @@ diesel::table! {
         owner_id -> Nullable<Text>,
         delegated_scopes -> Nullable<Text>,
         delegation_expires_at -> Nullable<BigInt>,
+        legacy_id -> Nullable<BigInt>,
     }
 }
 
@@ -32,6 +33,7 @@ diesel::table! {
         key_mac -> Text,
         row_mac -> Text,
         fresh_until -> Nullable<BigInt>,
+        legacy_id -> Nullable<BigInt>,
     }
 }
 
@@ -81,6 +83,8 @@ diesel::table! {
         updated_at -> BigInt,
         version -> BigInt,
         row_mac -> Text,
+        legacy_id -> Nullable<BigInt>,
+        legacy_workspace_id -> Nullable<BigInt>,
     }
 }
 

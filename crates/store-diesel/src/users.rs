@@ -5,7 +5,7 @@ use keyward_auth::{
     Delegation, PersonName, Role, Scopes, User, UserId, UserKind, UserReplaced, UserStatus,
     Username, Users,
 };
-use keyward_core::{Id, StoreError, Timestamp};
+use keyward_core::{Id, LegacyId, StoreError, Timestamp};
 use keyward_crypto::{Mac, PasswordHash, Signed};
 
 use crate::DieselTx;
@@ -34,6 +34,18 @@ impl Users for DieselTx {
         self.run(|connection| {
             users::table
                 .filter(users::username.eq(username.as_str()).and(NotDeleted))
+                .select(UserRow::as_select())
+                .get_result(connection)
+                .optional()
+        })?
+        .map(Signed::try_from)
+        .transpose()
+    }
+
+    fn user_by_legacy_id(&mut self, id: LegacyId) -> Result<Option<Signed<User>>, StoreError> {
+        self.run(|connection| {
+            users::table
+                .filter(users::legacy_id.eq(id.0))
                 .select(UserRow::as_select())
                 .get_result(connection)
                 .optional()
@@ -166,6 +178,7 @@ struct NewUser<'a> {
     owner_id: Option<String>,
     delegated_scopes: Option<String>,
     delegation_expires_at: Option<i64>,
+    legacy_id: Option<i64>,
 }
 
 impl<'a> From<&'a Signed<User>> for NewUser<'a> {
@@ -190,6 +203,7 @@ impl<'a> From<&'a Signed<User>> for NewUser<'a> {
                 .delegation
                 .and_then(|given| given.expires_at)
                 .map(|at| at.0),
+            legacy_id: user.legacy_id.map(|id| id.0),
         }
     }
 }
@@ -239,6 +253,7 @@ pub(crate) struct UserRow {
     owner_id: Option<String>,
     delegated_scopes: Option<String>,
     delegation_expires_at: Option<i64>,
+    legacy_id: Option<i64>,
 }
 
 impl UserRow {
@@ -277,6 +292,7 @@ impl TryFrom<UserRow> for Signed<User> {
             created_at: Timestamp(row.created_at),
             mfa_since: row.mfa_since.map(Timestamp),
             delegation,
+            legacy_id: row.legacy_id.map(LegacyId),
             version: row.version,
         };
         Ok(mac.over(user))

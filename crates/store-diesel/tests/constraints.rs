@@ -17,6 +17,8 @@ on_both![
     every_rule_is_enforced,
     texts_have_greatest_lengths,
     a_name_belongs_to_one_user_until_it_is_deleted,
+    a_number_of_an_import_belongs_to_one_row,
+    a_key_of_another_system_is_one_of_the_kinds,
     rows_need_the_rows_that_they_refer_to,
     a_deleted_credential_takes_its_secrets_along,
     there_is_one_row_of_a_key,
@@ -68,6 +70,49 @@ fn a_name_belongs_to_one_user_until_it_is_deleted(database: &TestDatabase) {
             "INSERT INTO users ({USER_COLUMNS}) VALUES {second}"
         ));
         assert_eq!(taken.is_ok(), is_free, "{status}");
+    }
+}
+
+fn a_number_of_an_import_belongs_to_one_row(database: &TestDatabase) {
+    let mut client = filled(database);
+    for (table, column) in [
+        ("users", "legacy_id"),
+        ("api_keys", "legacy_id"),
+        ("credentials", "legacy_id"),
+        ("credentials", "legacy_workspace_id"),
+    ] {
+        let indexed = if client.is_sqlite() {
+            format!(
+                "SELECT CAST(count(*) AS TEXT) AS value FROM sqlite_schema \
+                 WHERE name = '{table}_{column}' AND sql LIKE 'CREATE UNIQUE INDEX%'"
+            )
+        } else {
+            format!(
+                "SELECT CAST(count(*) AS TEXT) AS value FROM pg_indexes \
+                 WHERE indexname = '{table}_{column}' AND indexdef LIKE 'CREATE UNIQUE INDEX%'"
+            )
+        };
+        assert_eq!(client.value(&indexed), "1", "{table}.{column}");
+    }
+    let other = USER
+        .replace(USER_ID, &USER_ID.replace('1', "2"))
+        .replace("'ada'", "'eve'");
+    client
+        .run(&format!(
+            "INSERT INTO users ({USER_COLUMNS}) VALUES {other}"
+        ))
+        .unwrap();
+    assert!(client.run("UPDATE users SET legacy_id = 1").is_err());
+}
+
+fn a_key_of_another_system_is_one_of_the_kinds(database: &TestDatabase) {
+    let mut client = filled(database);
+    for kind in ["user", "agent", "login", "foreign"] {
+        client
+            .run(&format!(
+                "UPDATE api_keys SET kind = '{kind}', legacy_id = 7"
+            ))
+            .unwrap();
     }
 }
 
@@ -374,6 +419,10 @@ const VIOLATIONS: &[(&str, &str)] = &[
     ("api_keys", "key_mac = 'x'"),
     ("api_keys", "row_mac = 'x'"),
     ("api_keys", "fresh_until = 'always'"),
+    ("api_keys", "legacy_id = 'first'"),
+    ("users", "legacy_id = 'first'"),
+    ("credentials", "legacy_id = 'first'"),
+    ("credentials", "legacy_id = 1, legacy_workspace_id = 1"),
     ("idempotency_keys", "key = ''"),
     ("idempotency_keys", "fingerprint = ''"),
     ("idempotency_keys", "answer = NULL"),

@@ -339,6 +339,7 @@ fn credential(created_by: UserId) -> StoredCredential {
         open_fields: OpenFields::default(),
         created_at: NOW,
         updated_at: NOW,
+        legacy: None,
         version: 1,
     });
     StoredCredential {

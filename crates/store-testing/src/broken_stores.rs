@@ -15,9 +15,10 @@ use keyward_auth::{
     Answer, ApiKeyRecord, ApiKeys, IdempotencyKey, IdempotencyKeys, KeyCursor, KeyWithOwner,
     ListedKey, StoredAnswer, User, UserId, UserReplaced, UserStatus, Username, Users,
 };
-use keyward_core::{Store, StoreError, Timestamp};
-use keyward_credentials::StoredCredential;
-use keyward_credentials::{Credential, CredentialId, Credentials, FieldPath, SecretField};
+use keyward_core::{LegacyId, Store, StoreError, Timestamp};
+use keyward_credentials::{
+    Credential, CredentialId, Credentials, FieldPath, Legacy, SecretField, StoredCredential,
+};
 use keyward_crypto::{ApiKeyId, ApiKeyKind, Mac, Signed};
 
 use crate::contract::{api_keys, audit, credentials, idempotency, rows, units_of_work, users};
@@ -65,6 +66,10 @@ enum Fault {
     SessionsOfAnyKind,
     /// Sessions that were revoked go on.
     SessionsThatEnded,
+    /// A user who was imported and deleted since is not found by the old number.
+    ForgetsDeletedImports,
+    /// The number of a workspace finds a credential.
+    MixesLegacyRows,
     /// Something is wrong with attempts, second factors or tickets.
     People(people::Fault),
     /// Something is wrong with agents or their proofs.
@@ -189,6 +194,14 @@ impl Users for BrokenTx {
 
     fn user_by_name(&mut self, username: &Username) -> Result<Option<Signed<User>>, StoreError> {
         self.inner.user_by_name(username)
+    }
+
+    fn user_by_legacy_id(&mut self, id: LegacyId) -> Result<Option<Signed<User>>, StoreError> {
+        let mut found = self.inner.user_by_legacy_id(id)?;
+        if self.fault == Fault::ForgetsDeletedImports {
+            found = found.filter(|user| user.unverified().status != UserStatus::Deleted);
+        }
+        Ok(found)
     }
 
     fn users_after(
@@ -398,6 +411,17 @@ impl Credentials for BrokenTx {
         Ok(found.filter(|found| !is_orphaned(found)))
     }
 
+    fn credential_by_legacy(
+        &mut self,
+        legacy: Legacy,
+    ) -> Result<Option<StoredCredential>, StoreError> {
+        let legacy = match (self.fault, legacy) {
+            (Fault::MixesLegacyRows, Legacy::Workspace(id)) => Legacy::Credential(id),
+            _ => legacy,
+        };
+        self.inner.credential_by_legacy(legacy)
+    }
+
     fn credentials_after(
         &mut self,
         after: Option<CredentialId>,
@@ -597,6 +621,17 @@ fn a_column_that_a_change_leaves_out_is_found() {
     assert_found(Fault::LosesFreshness, "other values", |store| {
         let user = rows::added_user(store);
         api_keys::a_change_writes_every_column_of_one_key(store, user);
+    });
+}
+
+#[test]
+fn a_number_of_an_import_that_finds_the_wrong_row_is_found() {
+    assert_found(Fault::ForgetsDeletedImports, "user_by_legacy_id", |store| {
+        users::an_imported_user_is_found_by_its_number(store);
+    });
+    assert_found(Fault::MixesLegacyRows, "credential_by_legacy", |store| {
+        let user = rows::added_user(store);
+        credentials::an_imported_credential_is_found_by_its_number(store, user);
     });
 }
 

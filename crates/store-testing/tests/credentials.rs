@@ -450,6 +450,7 @@ fn principal(
         created_at: Timestamp(0),
         mfa_since: None,
         delegation: None,
+        legacy_id: None,
         version: 1,
     };
     let key = ApiKey::generate(ApiKeyKind::User);
@@ -463,6 +464,7 @@ fn principal(
         expires_at: None,
         revoked_at: None,
         fresh_until: None,
+        legacy_id: None,
         key_mac: key.mac(macs),
     };
     let (user, record) = (Signed::sign(user, macs), Signed::sign(record, macs));

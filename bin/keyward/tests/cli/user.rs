@@ -110,6 +110,7 @@ fn user(username: &str, kind: UserKind) -> User {
         created_at: Timestamp(1_800_000_000),
         mfa_since: None,
         delegation: None,
+        legacy_id: None,
         version: 1,
     }
 }

@@ -119,6 +119,7 @@ fn stored(number: usize, owner: UserId, fields: &KeyRing, macs: &MacRing) -> Sto
         open_fields: OpenFields::default(),
         created_at: now,
         updated_at: now,
+        legacy: None,
         version: 1,
     };
     StoredCredential {

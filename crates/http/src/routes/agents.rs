@@ -4,7 +4,7 @@ use keyward_agents::{
 };
 use keyward_auth::needs::AgentsWrite;
 use keyward_auth::{Any, GivenProof, Permit, Purpose, Scopes, User, UserId};
-use keyward_core::Timestamp;
+use keyward_core::{LegacyId, Timestamp};
 use keyward_crypto::{ApiKey, SecretText};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -335,6 +335,10 @@ pub(crate) struct AgentBody {
     /// From when on its keys are refused.
     #[schema(value_type = Option<String>, format = "date-time")]
     expires_at: Option<Timestamp>,
+    /// Its number in the system that it was imported from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<i64>, nullable = false)]
+    legacy_id: Option<LegacyId>,
 }
 
 impl From<AgentView> for AgentBody {
@@ -350,6 +354,7 @@ impl From<AgentView> for AgentBody {
             status: agent.status,
             created_at: agent.created_at,
             expires_at: agent.expires_at,
+            legacy_id: agent.legacy_id,
         }
     }
 }

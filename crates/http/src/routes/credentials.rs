@@ -3,10 +3,10 @@ use std::collections::BTreeMap;
 use actix_web::http::Method;
 use keyward_auth::needs::{CredentialsAccess, CredentialsWrite, Read};
 use keyward_auth::{Permit, UserId};
-use keyward_core::Timestamp;
+use keyward_core::{LegacyId, Timestamp};
 use keyward_credentials::{
     Credential, CredentialChange, CredentialId, CredentialName, CredentialType, CredentialView,
-    Detail, FieldView, NewCredential, OpenedField, Unchangeable,
+    Detail, FieldView, Legacy, NewCredential, OpenedField, Unchangeable,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 use crate::Problem;
 use crate::answer::{Created, Done, Found};
 use crate::endpoint::Endpoint;
-use crate::input::{At, Attempt, Body, IdCursor, Listing, Page, fetch, field};
+use crate::input::{At, Attempt, Body, IdCursor, Listed, Listing, Page, fetch, field};
 use crate::problem::FieldError;
 use crate::services::{ApiStore, Services};
 
@@ -58,10 +58,17 @@ pub(crate) fn endpoints<S: ApiStore>() -> Vec<Endpoint<S>> {
 fn list<S: ApiStore>(
     services: &Services<S>,
     caller: &Permit<Read>,
-    Page { limit, after }: Page<IdCursor<Credential>>,
+    asked: Listed<IdCursor<Credential>>,
 ) -> Result<Found<Listing<CredentialBody>>, Problem> {
+    let Page { limit, after } = asked.page;
     let after = after.map(|cursor| cursor.0);
-    let found = services.credentials.list(caller, after, fetch(limit))?;
+    let found = match asked.legacy_id {
+        None => services.credentials.list(caller, after, fetch(limit))?,
+        Some(id) => {
+            let legacy = Legacy::Credential(id);
+            services.credentials.imported_from(caller, legacy)?
+        }
+    };
     let found = found.into_iter().map(CredentialBody::from).collect();
     let listing = Listing::cut(limit, found, |last: &CredentialBody| last.id.to_string());
     Ok(Found(listing))
@@ -113,6 +120,8 @@ fn change<S: ApiStore>(
             credential_type: body.credential_type,
             created_by_id: body.created_by_id,
             created_at: body.created_at,
+            legacy_id: body.legacy_id,
+            legacy_workspace_id: body.legacy_workspace_id,
             updated_at: body.updated_at,
         },
     };
@@ -210,6 +219,12 @@ pub(crate) struct ChangeCredential {
     /// Cannot be changed; may be repeated.
     #[schema(value_type = Option<String>, format = "date-time")]
     created_at: Option<Timestamp>,
+    /// Cannot be changed; may be repeated.
+    #[schema(value_type = Option<i64>)]
+    legacy_id: Option<LegacyId>,
+    /// Cannot be changed; may be repeated.
+    #[schema(value_type = Option<i64>)]
+    legacy_workspace_id: Option<LegacyId>,
     /// If given, the change fails with 409 when the credential was changed since.
     #[schema(value_type = Option<String>, format = "date-time")]
     updated_at: Option<Timestamp>,
@@ -249,6 +264,14 @@ pub(crate) struct CredentialBody {
     created_at: Timestamp,
     #[schema(value_type = String, format = "date-time")]
     updated_at: Timestamp,
+    /// Its number in the system that it was imported from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<i64>, nullable = false)]
+    legacy_id: Option<LegacyId>,
+    /// The number of the workspace whose environment it was imported from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<i64>, nullable = false)]
+    legacy_workspace_id: Option<LegacyId>,
 }
 
 impl From<CredentialView> for CredentialBody {
@@ -261,6 +284,8 @@ impl From<CredentialView> for CredentialBody {
             created_by_id: view.created_by_id,
             created_at: view.created_at,
             updated_at: view.updated_at,
+            legacy_id: view.legacy_id,
+            legacy_workspace_id: view.legacy_workspace_id,
         }
     }
 }

@@ -3,7 +3,7 @@ use std::str::FromStr;
 use actix_web::http::Method;
 use keyward_auth::needs::UsersWrite;
 use keyward_auth::{Any, KeyCursor, KeyName, KeyView, NewKey, Permit, Scopes, UserId};
-use keyward_core::Timestamp;
+use keyward_core::{LegacyId, Timestamp};
 use keyward_crypto::{ApiKey, ApiKeyId};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -198,7 +198,7 @@ pub(crate) struct KeyBody {
     /// The public part of the key: the 16 characters after its kind.
     id: String,
     name: String,
-    /// `user`, `agent` or `login`.
+    /// `user`, `agent`, `login`, or `foreign` for what an import brought.
     kind: String,
     #[schema(value_type = Vec<Scope>)]
     scopes: Scopes,
@@ -211,6 +211,10 @@ pub(crate) struct KeyBody {
     /// To the minute.
     #[schema(value_type = Option<String>, format = "date-time")]
     last_used_at: Option<Timestamp>,
+    /// Its number in the system that it was imported from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<i64>, nullable = false)]
+    legacy_id: Option<LegacyId>,
 }
 
 impl From<KeyView> for KeyBody {
@@ -224,6 +228,7 @@ impl From<KeyView> for KeyBody {
             expires_at: key.expires_at,
             revoked_at: key.revoked_at,
             last_used_at: key.last_used_at,
+            legacy_id: key.legacy_id,
         }
     }
 }

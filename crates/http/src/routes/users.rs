@@ -3,7 +3,7 @@ use keyward_auth::needs::UsersWrite;
 use keyward_auth::{
     NewUser, Permit, PersonName, Role, UserChange, UserId, UserStatus, UserView, Username,
 };
-use keyward_core::Timestamp;
+use keyward_core::{LegacyId, Timestamp};
 use keyward_crypto::{Password, SecretText};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -240,6 +240,10 @@ pub(crate) struct UserBody {
     mfa_enabled: bool,
     #[schema(value_type = String, format = "date-time")]
     created_at: Timestamp,
+    /// The user's number in the system that it was imported from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<i64>, nullable = false)]
+    legacy_id: Option<LegacyId>,
 }
 
 impl From<UserView> for UserBody {
@@ -254,6 +258,7 @@ impl From<UserView> for UserBody {
             last_name: user.last_name,
             mfa_enabled: user.mfa_enabled,
             created_at: user.created_at,
+            legacy_id: user.legacy_id,
         }
     }
 }

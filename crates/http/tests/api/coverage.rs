@@ -483,6 +483,7 @@ fn wrong_secret(world: &World, owner: &str) -> String {
         expires_at: None,
         revoked_at: None,
         fresh_until: None,
+        legacy_id: None,
         key_mac: real.mac(&macs()),
     };
     let record = Signed::sign(record, &macs());

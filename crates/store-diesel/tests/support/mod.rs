@@ -120,6 +120,7 @@ pub(crate) fn user() -> User {
         created_at: NOW,
         mfa_since: None,
         delegation: None,
+        legacy_id: None,
         version: 1,
     }
 }
@@ -150,6 +151,7 @@ pub(crate) fn api_key(owner: UserId) -> ApiKeyRecord {
         expires_at: None,
         revoked_at: None,
         fresh_until: None,
+        legacy_id: None,
         key_mac: key.mac(&macs()),
     }
 }

@@ -8,7 +8,8 @@ use keyward_core::{Id, Store, StoreError, Timestamp};
 use keyward_crypto::{ApiKeyId, ApiKeyKind, Mac, Signed};
 
 use super::rows::{
-    TEXTS, added_user, api_key, assert_same, assert_unreadable, changed, sign, unreadable, user,
+    TEXTS, added_user, api_key, assert_same, assert_unreadable, changed, legacy_id, sign,
+    unreadable, user,
 };
 use super::run::{count, paged, race, read, undone, works, write};
 
@@ -65,7 +66,12 @@ fn a_key_reads_back<S: Store<Tx: ApiKeys>>(store: &S, owner: UserId) {
         fresh_until: Some(Timestamp(0)),
         ..api_key(owner)
     };
-    for record in [rare, agent] {
+    let foreign = ApiKeyRecord {
+        kind: ApiKeyKind::Foreign,
+        legacy_id: Some(legacy_id()),
+        ..api_key(owner)
+    };
+    for record in [rare, agent, foreign] {
         let stored = added(store, record);
         check_stored(store, &stored, None, "add_api_key");
     }

@@ -1,12 +1,12 @@
 use keyward_auth::{UserId, Users};
 use keyward_core::{Id, Store, Timestamp};
 use keyward_credentials::{
-    Credential, CredentialId, CredentialName, CredentialType, Credentials, FieldPath, OpenFields,
-    SecretField, StoredCredential,
+    Credential, CredentialId, CredentialName, CredentialType, Credentials, FieldPath, Legacy,
+    OpenFields, SecretField, StoredCredential,
 };
 use keyward_crypto::{EncryptedString, Signed};
 
-use super::rows::{TEXTS, added_user, assert_same, assert_unreadable, sign, unreadable};
+use super::rows::{TEXTS, added_user, assert_same, assert_unreadable, legacy_id, sign, unreadable};
 use super::run::{count, paged, race, read, undone, works, write};
 
 /// Checks what [`Credentials`] promises, races included.
@@ -32,6 +32,7 @@ pub fn credentials_of<S: Store<Tx: Credentials>>(store: &S, owner: UserId, other
     a_secret_is_put_in_place_of_the_one_with_its_path(store, owner);
     a_secret_is_dropped_if_it_is_there(store, owner);
     a_change_leaves_the_secrets(store, owner);
+    an_imported_credential_is_found_by_its_number(store, owner);
     a_stale_change_is_not_written(store, owner);
     a_deleted_credential_takes_its_secrets_along(store, owner);
     a_list_has_every_credential_once(store, owner, other);
@@ -156,6 +157,48 @@ fn a_secret_is_dropped_if_it_is_there<S: Store<Tx: Credentials>>(store: &S, owne
     write(store, |tx| tx.put_secret(id, &dropped));
     stored.secrets.insert(1, dropped);
     check_stored(store, &stored, "put_secret after drop_secret");
+}
+
+pub(crate) fn an_imported_credential_is_found_by_its_number<S: Store<Tx: Credentials>>(
+    store: &S,
+    owner: UserId,
+) {
+    let (id, other) = (legacy_id(), legacy_id());
+    let places = [
+        Legacy::Credential(id),
+        Legacy::Workspace(id),
+        Legacy::Workspace(other),
+    ];
+    let imported = |legacy| {
+        let mut new = credential(owner, 2);
+        let row = new.credential.unverified().clone();
+        new.credential = sign(Credential {
+            legacy: Some(legacy),
+            ..row
+        });
+        new
+    };
+    let [first, second, third] = places.map(imported);
+    for (place, new) in places.into_iter().zip([&first, &second, &third]) {
+        assert!(
+            read(store, |tx| tx.credential_by_legacy(place)).is_none(),
+            "credential_by_legacy: one, although none was imported from {place:?}"
+        );
+        write(store, |tx| tx.add_credential(new));
+        check_stored(store, new, "add_credential");
+    }
+    for (place, new) in places.into_iter().zip([&first, &second, &third]) {
+        let found = read(store, |tx| tx.credential_by_legacy(place));
+        let found = found.unwrap_or_else(|| panic!("credential_by_legacy: none for {place:?}"));
+        assert_eq!(
+            found.credential.unverified().id,
+            new.credential.unverified().id,
+            "credential_by_legacy: {place:?}"
+        );
+        assert_eq!(found.secrets, new.secrets, "credential_by_legacy: secrets");
+        let again = store.write(|tx| tx.add_credential(&imported(place)));
+        assert!(again.is_err(), "add_credential: twice from {place:?}");
+    }
 }
 
 fn a_change_leaves_the_secrets<S: Store<Tx: Credentials>>(store: &S, owner: UserId) {
@@ -349,6 +392,7 @@ pub(crate) fn credential(owner: UserId, secrets: usize) -> StoredCredential {
         open_fields: open_fields("openai"),
         created_at: Timestamp(1_800_000_000),
         updated_at: Timestamp(1_800_000_000),
+        legacy: None,
         version: 1,
     });
     StoredCredential {

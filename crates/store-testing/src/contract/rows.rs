@@ -4,7 +4,7 @@ use keyward_auth::{
     ApiKeyRecord, KeyName, PersonName, Role, Scopes, User, UserId, UserKind, UserStatus, Username,
     Users,
 };
-use keyward_core::{Id, Store, Timestamp};
+use keyward_core::{Id, LegacyId, Store, Timestamp};
 use keyward_crypto::{ApiKey, ApiKeyKind, Mac, MacRing, PasswordHash, Signable, Signed};
 
 use super::run::write;
@@ -22,6 +22,13 @@ pub(crate) fn sign<T: Signable>(row: T) -> Signed<T> {
     Signed::sign(row, &macs())
 }
 
+/// A number that nothing was imported under.
+pub(crate) fn legacy_id() -> LegacyId {
+    let id = Id::<User>::generate();
+    let random = id.as_bytes().last_chunk().copied().unwrap_or_default();
+    LegacyId(i64::from_be_bytes(random))
+}
+
 /// An active person without special powers, under a name that nobody has.
 pub(crate) fn user() -> User {
     let id = Id::generate();
@@ -37,6 +44,7 @@ pub(crate) fn user() -> User {
         created_at: Timestamp(1_800_000_000),
         mfa_since: None,
         delegation: None,
+        legacy_id: None,
         version: 1,
     }
 }
@@ -83,6 +91,7 @@ pub(crate) fn api_key(owner: UserId) -> ApiKeyRecord {
         expires_at: None,
         revoked_at: None,
         fresh_until: None,
+        legacy_id: None,
         key_mac: key.mac(&macs()),
     }
 }

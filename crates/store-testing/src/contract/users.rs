@@ -5,7 +5,7 @@ use keyward_core::{Id, Store, StoreError, Timestamp};
 use keyward_crypto::{PasswordHash, Signed};
 
 use super::rows::{
-    TEXTS, added_user, admin, assert_same, assert_unreadable, changed, fresh_name, sign,
+    TEXTS, added_user, admin, assert_same, assert_unreadable, changed, fresh_name, legacy_id, sign,
     unreadable, user,
 };
 use super::run::{count, paged, race, read, undone, works, write};
@@ -28,6 +28,7 @@ pub fn users<S: Store<Tx: Users>>(store: &S) {
     a_stale_change_is_not_written(store);
     a_list_has_everybody_once(store);
     a_row_without_a_readable_mac_is_listed(store);
+    an_imported_user_is_found_by_its_number(store);
     the_last_admin_stays(store);
     of_racing_names_one_is_added(store);
     of_racing_changes_one_is_written(store);
@@ -61,6 +62,33 @@ fn a_user_reads_back<S: Store<Tx: Users>>(store: &S) {
     assert!(
         read(store, |tx| tx.any_user()),
         "any_user: false although there are users"
+    );
+}
+
+pub(crate) fn an_imported_user_is_found_by_its_number<S: Store<Tx: Users>>(store: &S) {
+    let id = legacy_id();
+    assert!(
+        read(store, |tx| tx.user_by_legacy_id(id)).is_none(),
+        "user_by_legacy_id: somebody, although nobody has the number"
+    );
+    let imported = |status| {
+        sign(User {
+            legacy_id: Some(id),
+            status,
+            ..user()
+        })
+    };
+    let first = imported(UserStatus::Deleted);
+    assert!(write(store, |tx| tx.add_user(&first)));
+    assert!(
+        !write(store, |tx| tx.add_user(&imported(UserStatus::Active))),
+        "add_user: true although the number belongs to another user"
+    );
+    let found = read(store, |tx| tx.user_by_legacy_id(id));
+    assert_eq!(
+        found.map(|user| user.unverified().id),
+        Some(first.unverified().id),
+        "user_by_legacy_id"
     );
 }
 

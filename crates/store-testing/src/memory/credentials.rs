@@ -5,7 +5,7 @@ use std::sync::Arc;
 use keyward_auth::UserId;
 use keyward_core::StoreError;
 use keyward_credentials::{
-    Credential, CredentialId, Credentials, FieldPath, SecretField, StoredCredential,
+    Credential, CredentialId, Credentials, FieldPath, Legacy, SecretField, StoredCredential,
 };
 use keyward_crypto::{Mac, Signed};
 
@@ -31,6 +31,11 @@ impl Credentials for MemoryTx {
     fn add_credential(&mut self, new: &StoredCredential) -> Result<(), StoreError> {
         let credential = new.credential.unverified();
         self.require_user(credential.created_by)?;
+        if let Some(legacy) = credential.legacy
+            && self.credential_by_legacy(legacy)?.is_some()
+        {
+            return Err(refused("two credentials come from the same row"));
+        }
         let secrets: BTreeMap<_, _> = new
             .secrets
             .iter()
@@ -49,6 +54,15 @@ impl Credentials for MemoryTx {
 
     fn credential(&mut self, id: CredentialId) -> Result<Option<StoredCredential>, StoreError> {
         Ok(self.tables.credentials.get(&id).map(|row| row.to_stored()))
+    }
+
+    fn credential_by_legacy(
+        &mut self,
+        legacy: Legacy,
+    ) -> Result<Option<StoredCredential>, StoreError> {
+        let mut rows = self.tables.credentials.values();
+        let found = rows.find(|row| row.credential.unverified().legacy == Some(legacy));
+        Ok(found.map(|row| row.to_stored()))
     }
 
     fn credentials_after(

@@ -2,7 +2,7 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use keyward_auth::{User, UserId, UserReplaced, UserStatus, Username, Users};
-use keyward_core::StoreError;
+use keyward_core::{LegacyId, StoreError};
 use keyward_crypto::{Mac, Signed};
 
 use super::{MemoryTx, Tables, insert, limited};
@@ -10,7 +10,8 @@ use super::{MemoryTx, Tables, insert, limited};
 impl Users for MemoryTx {
     fn add_user(&mut self, user: &Signed<User>) -> Result<bool, StoreError> {
         let tables = self.tables_mut()?;
-        if tables.has_name_conflict(user.unverified()) {
+        let row = user.unverified();
+        if tables.has_name_conflict(row) || tables.has_legacy_id(row.legacy_id) {
             return Ok(false);
         }
         insert(&mut tables.users, user.unverified().id, user.clone())?;
@@ -27,6 +28,12 @@ impl Users for MemoryTx {
             .present_users()
             .find(|user| &user.unverified().username == username);
         Ok(found.cloned())
+    }
+
+    fn user_by_legacy_id(&mut self, id: LegacyId) -> Result<Option<Signed<User>>, StoreError> {
+        let found = self.tables.users.values();
+        let mut found = found.filter(|user| user.unverified().legacy_id == Some(id));
+        Ok(found.next().map(|user| (**user).clone()))
     }
 
     fn users_after(
@@ -80,6 +87,10 @@ impl Tables {
                 .present_users()
                 .map(Signed::unverified)
                 .any(|other| other.id != user.id && other.username == user.username)
+    }
+
+    fn has_legacy_id(&self, id: Option<LegacyId>) -> bool {
+        id.is_some() && (self.users.values()).any(|user| user.unverified().legacy_id == id)
     }
 
     fn has_admin_besides(&self, id: UserId) -> bool {

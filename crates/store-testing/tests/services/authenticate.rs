@@ -61,6 +61,19 @@ fn a_key_of_another_kind_than_its_row_is_rejected() {
 }
 
 #[test]
+fn a_key_of_another_system_works_where_it_was_imported_and_nowhere_else() {
+    let world = World::new();
+    let ada = world.add_user("ada", |_| {});
+    let key = world.add_key_of_kind(&ada, ApiKeyKind::Foreign, |_| {});
+    assert!(world.accepts(&ApiKey::parse(key.expose()).unwrap()));
+    assert!(!world.accepts(&ApiKey::generate(ApiKeyKind::Foreign)));
+    let forged = world.add_key_of_kind(&ada, ApiKeyKind::Foreign, |key| {
+        key.kind = ApiKeyKind::User;
+    });
+    assert!(!world.accepts(&forged));
+}
+
+#[test]
 fn a_key_ends_exactly_at_its_expiry() {
     let world = World::new();
     let ada = world.add_user("ada", |_| {});
@@ -219,6 +232,7 @@ fn rows_that_were_inserted_without_secret_key_are_rejected() {
             expires_at: None,
             revoked_at: None,
             fresh_until: None,
+            legacy_id: None,
             key_mac: key.mac(&forger),
         };
         let row = Signed::sign(record, &forger);

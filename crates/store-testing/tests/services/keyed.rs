@@ -110,6 +110,7 @@ impl Keyed {
             open_fields: OpenFields::default(),
             created_at: NOW,
             updated_at: NOW,
+            legacy: None,
             version: 1,
         };
         let stored = StoredCredential {

@@ -4,7 +4,7 @@ use std::thread;
 use keyward_auth::{
     Any, KeyCursor, KeyError, KeyName, Role, Scope, Scopes, UserKind, UserStatus, needs,
 };
-use keyward_core::{Id, Timestamp};
+use keyward_core::{Id, LegacyId, Timestamp};
 use keyward_crypto::{ApiKeyId, ApiKeyKind, MacRing};
 
 use crate::world::{NOW, World, is_corrupt, new_key};
@@ -284,6 +284,23 @@ fn a_lasting_key_gets_no_login_key_by_rotating_one() {
 
     assert!(rotated.is_err());
     assert!(world.accepts(&login));
+}
+
+#[test]
+fn a_key_that_an_import_brought_is_rotated_into_one_of_ours() {
+    let world = World::new();
+    let ada = world.add_user("ada", |_| {});
+    let old = world.add_key_of_kind(&ada, ApiKeyKind::Foreign, |key| {
+        key.legacy_id = Some(LegacyId(7));
+    });
+
+    let rotated = (world.keys()).rotate_own(&world.permit(&old), old.id(), 0, None);
+
+    let (view, new) = rotated.unwrap();
+    let new = new.unwrap();
+    assert_eq!((new.kind(), view.kind.as_str()), (ApiKeyKind::User, "user"));
+    assert_eq!(world.principal(&new).key.kind, ApiKeyKind::User);
+    assert!(!world.accepts(&old));
 }
 
 #[test]

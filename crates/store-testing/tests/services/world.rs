@@ -92,6 +92,7 @@ impl World {
             created_at: NOW,
             mfa_since: None,
             delegation: None,
+            legacy_id: None,
             version: 1,
         };
         edit(&mut user);
@@ -136,6 +137,7 @@ impl World {
             expires_at: None,
             revoked_at: None,
             fresh_until: None,
+            legacy_id: None,
             key_mac: key.mac(&self.macs),
         };
         edit(&mut record);

@@ -80,6 +80,7 @@ mod tests {
             last_name: String::new(),
             mfa_enabled: role == "admin",
             created_at: Timestamp(1_800_000_000),
+            legacy_id: None,
         };
         let users = [
             user("ada", "human", "admin", "active"),
