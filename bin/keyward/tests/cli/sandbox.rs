@@ -1,7 +1,9 @@
 use std::fs::{self, Permissions};
+use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
@@ -111,8 +113,10 @@ pub(crate) struct Running(Child);
 impl Running {
     /// Waits for the end. A server that should have refused to start must not hang the test.
     pub(crate) fn wait(mut self) -> Ran {
+        // Completions are longer than the buffer of a pipe, so both are read while it runs.
+        let stdout = read(self.0.stdout.take().unwrap());
+        let stderr = read(self.0.stderr.take().unwrap());
         let deadline = Instant::now() + Duration::from_secs(20);
-        // Outputs here are smaller than the buffer of a pipe, so nothing blocks before the end.
         let status = loop {
             match self.0.try_wait().unwrap() {
                 Some(status) => break status,
@@ -120,17 +124,20 @@ impl Running {
                 None => std::thread::sleep(Duration::from_millis(5)),
             }
         };
-        let read = |stream: Option<&mut dyn std::io::Read>| {
-            let mut text = String::new();
-            stream.unwrap().read_to_string(&mut text).unwrap();
-            text
-        };
         Ran {
             code: status.code().expect("ended by a signal"),
-            stdout: read(self.0.stdout.as_mut().map(|s| s as _)),
-            stderr: read(self.0.stderr.as_mut().map(|s| s as _)),
+            stdout: stdout.join().unwrap(),
+            stderr: stderr.join().unwrap(),
         }
     }
+}
+
+fn read(mut stream: impl Read + Send + 'static) -> JoinHandle<String> {
+    std::thread::spawn(move || {
+        let mut text = String::new();
+        stream.read_to_string(&mut text).unwrap();
+        text
+    })
 }
 
 impl Drop for Running {
