@@ -147,9 +147,9 @@ fn a_step_that_cannot_be_done_ends_with_1_and_says_what_to_do() {
     let (sandbox, old, new) = with_two_keys();
     let unknown = "0123456789abcdef";
     for (arguments, said) in [
-        (vec!["activate", unknown], "keyward keys generate"),
+        (vec!["activate", unknown], "keyward keys add"),
         (vec!["activate", "no-id"], "keyward keys status"),
-        (vec!["retire", unknown], "keyward keys generate"),
+        (vec!["retire", unknown], "keyward keys add"),
         (vec!["retire", &old], "activate another one"),
         (vec!["rotate", "--pause"], "does not run"),
     ] {

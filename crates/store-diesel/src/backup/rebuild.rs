@@ -155,7 +155,7 @@ fn insert(
     let values: Vec<_> = columns
         .iter()
         .enumerate()
-        .map(|(place, column)| value(connection, place, &column.kind))
+        .map(|(place, column)| format!("CAST(row.value ->> {place} AS {})", column.kind))
         .collect();
     let each = match connection {
         #[cfg(feature = "sqlite")]
@@ -170,13 +170,4 @@ fn insert(
     );
     let rows = format!("[{}]", rows.join(","));
     each!(connection, inner => diesel::sql_query(sql).bind::<Text, _>(rows).execute(inner))
-}
-
-fn value(connection: &AnyConnection, place: usize, kind: &str) -> String {
-    match connection {
-        #[cfg(feature = "sqlite")]
-        AnyConnection::Sqlite(_) => format!("row.value ->> {place}"),
-        #[cfg(feature = "postgres")]
-        AnyConnection::Postgres(_) => format!("(row.value ->> {place})::{kind}"),
-    }
 }

@@ -9,7 +9,9 @@ use keyward_backup::{
 use keyward_core::{StoreError, Timestamp};
 use keyward_crypto::{ApiKeyId, Mac};
 
-use super::catalog::{self, LEFT_OUT, TABLES};
+use super::catalog;
+#[cfg(feature = "postgres")]
+use super::catalog::{LEFT_OUT, TABLES};
 use crate::DieselTx;
 use crate::connection::{AnyConnection, each};
 use crate::migrate;
@@ -19,6 +21,7 @@ impl Replaced for DieselTx {
         self.run(|connection| {
             migrate::hold_others_back(connection)?;
             let found = catalog::tables(connection)?;
+            #[cfg(feature = "postgres")]
             lock(connection, &found)?;
             let has = |name: &str| found.iter().any(|table| table == name);
             let mut target = Target::default();
@@ -50,25 +53,18 @@ impl Replaced for DieselTx {
     }
 }
 
-/// Everybody who is at work ends first.
+/// Everybody who is at work ends first. On SQLite the transaction began by locking the database.
+#[cfg(feature = "postgres")]
 fn lock(connection: &mut AnyConnection, found: &[String]) -> QueryResult<()> {
+    let found = found.iter().map(String::as_str);
+    let ours: Vec<_> = found
+        .filter(|name| TABLES.contains(name) || LEFT_OUT.contains(name))
+        .collect();
     match connection {
-        // The transaction began by locking the database.
         #[cfg(feature = "sqlite")]
-        AnyConnection::Sqlite(_) => {
-            let _ = found;
-            Ok(())
-        }
-        #[cfg(feature = "postgres")]
+        AnyConnection::Sqlite(_) => Ok(()),
+        AnyConnection::Postgres(_) if ours.is_empty() => Ok(()),
         AnyConnection::Postgres(inner) => {
-            let ours = found
-                .iter()
-                .map(String::as_str)
-                .filter(|name| TABLES.contains(name) || LEFT_OUT.contains(name));
-            let ours: Vec<_> = ours.collect();
-            if ours.is_empty() {
-                return Ok(());
-            }
             inner.batch_execute(&format!("LOCK TABLE {}", ours.join(", ")))
         }
     }
