@@ -349,7 +349,7 @@ fn found(home: &Home, sql: &str) -> Vec<String> {
     let mut database = home.sql();
     let triggers =
         database.values("SELECT name AS value FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'audit_events'");
-    assert_eq!(triggers.len(), 3);
+    assert_eq!(triggers.len(), 4);
     for trigger in triggers.into_iter().flatten() {
         database.run(&format!("DROP TRIGGER {trigger}"));
     }
