@@ -2,7 +2,7 @@
 
 use keyward_core::StoreError;
 use keyward_crypto::{KeyRing, MacRing};
-use keyward_encryption::{KeyCheckError, KeyState};
+use keyward_encryption::{KeyCheckError, follow_states};
 use keyward_store_diesel::DieselStore;
 
 /// Compares the keys with the database, seals and signs with its active keys from then on, and says
@@ -21,9 +21,7 @@ pub(crate) fn verify(
         let values = store.values_under_before_migration(missing)?;
         return Ok(Err(error.with_values(values)));
     }
-    for key in stored.iter().filter(|key| key.state == KeyState::Active) {
-        // It is there: that was verified.
-        let _ = fields.activate(&key.kid) || macs.activate(&key.kid);
-    }
+    // None is missing: that was verified.
+    let _ = follow_states(&stored, fields, macs);
     Ok(Ok(stored.len()))
 }

@@ -42,12 +42,12 @@ impl LastUsed {
 
     /// Writes what was gathered. What cannot be written is kept for the next time.
     pub fn flush<S: Store<Tx: ApiKeys>>(&self, store: &S) -> Result<(), StoreError> {
-        self.flush_renewed(store)?;
+        let renewed = self.flush_renewed(store);
         let gathered: Vec<_> = std::mem::take(&mut *lock(&self.times))
             .into_iter()
             .collect();
         if gathered.is_empty() {
-            return Ok(());
+            return renewed;
         }
         let written = store.write(|tx| tx.touch_api_keys(&gathered));
         if written.is_err() {
@@ -56,25 +56,18 @@ impl LastUsed {
                 waiting.entry(key).or_insert(at);
             }
         }
-        written
+        written.and(renewed)
     }
 
     /// A row that has changed meanwhile is left: its key is renewed at its next use. The same when
     /// the store fails.
     fn flush_renewed<S: Store<Tx: ApiKeys>>(&self, store: &S) -> Result<(), StoreError> {
         let renewed = std::mem::take(&mut *lock(&self.renewed));
-        if renewed.is_empty() {
-            return Ok(());
+        for Renewed { old, new } in renewed.into_values() {
+            // Each on its own, so that nobody who changes several keys waits for this in a circle.
+            store.write(|tx| tx.replace_api_key(&old, &new))?;
         }
-        let mut renewed: Vec<_> = renewed.into_iter().collect();
-        // Always in the same order, so that two nodes do not wait for each other in a circle.
-        renewed.sort_unstable_by_key(|(id, _)| *id);
-        store.write(|tx| {
-            for (_, Renewed { old, new }) in &renewed {
-                tx.replace_api_key(old, new)?;
-            }
-            Ok(())
-        })
+        Ok(())
     }
 }
 

@@ -24,6 +24,7 @@ mod compare;
 mod create;
 mod epoch;
 mod identity;
+mod key_states;
 mod line;
 mod load;
 mod manifest;

@@ -23,7 +23,7 @@ pub struct Manifest {
     pub rows: BTreeMap<String, u64>,
     /// The encryption keys of the database and their states.
     pub field_keys: Vec<FieldKeyEntry>,
-    /// The ids of every `SECRET_KEY` that was used.
+    /// The ids of every `SECRET_KEY` that is needed.
     pub secret_keys: Vec<String>,
     /// The end of the audit log, as `keyward audit anchor` prints it.
     pub audit_anchor: Option<String>,
@@ -65,7 +65,11 @@ impl Manifest {
                     state: key.state.as_str().to_owned(),
                 })
                 .collect(),
-            secret_keys: secret_keys.iter().map(|key| key.kid.to_string()).collect(),
+            secret_keys: secret_keys
+                .iter()
+                .filter(|key| key.is_needed())
+                .map(|key| key.kid.to_string())
+                .collect(),
             audit_anchor,
         }
     }

@@ -2,7 +2,8 @@ use std::ops::ControlFlow;
 
 use keyward_auth::{UserId, UserStatus};
 use keyward_core::{Source, StoreError, Timestamp};
-use keyward_crypto::{ApiKeyId, Mac, TotpStep};
+use keyward_crypto::{ApiKeyId, KeyId, Mac, TotpStep};
+use keyward_encryption::KeyState;
 
 /// Everything that is stored, as one moment saw it, inside a unit of work that reads.
 pub trait Snapshot {
@@ -124,6 +125,8 @@ pub struct Occupant {
     pub frozen: Vec<FrozenAgent>,
     /// Recovery codes that were not used.
     pub codes: Vec<KeptCode>,
+    /// Keys and their states. Empty where the schema has none.
+    pub key_states: Vec<(KeyId, KeyState)>,
 }
 
 /// A user, as the replaced content has them.

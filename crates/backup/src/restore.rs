@@ -4,8 +4,10 @@ use keyward_agents::AgentsTx;
 use keyward_audit::{Action, Actor, AuditEvents as _, Event, Subject};
 use keyward_auth::Environment;
 use keyward_core::{Store, StoreError};
+use keyward_crypto::KeyId;
 use keyward_encryption::EncryptionTx;
 
+use crate::key_states;
 use crate::load::load;
 use crate::{
     ArchiveReader, CodeSteps, Comparison, Epoch, Identities, LoadError, Manifest, Rebuild,
@@ -31,6 +33,8 @@ pub struct Restored {
     pub epoch: Epoch,
     /// What had happened since the backup; `None` where there was nothing to compare with.
     pub since: Option<Comparison>,
+    /// Keys that were retired since, and are needed again: rotate and retire them.
+    pub keys_needed_again: Vec<KeyId>,
 }
 
 impl<S: Store<Tx: RestoreTx>> Restore<S> {
@@ -82,17 +86,26 @@ impl<S: Store<Tx: RestoreTx>> Restore<S> {
             }
             load(tx, &mut archive, (fields, macs, now), progress)?;
             tx.lock_audit_head()?;
+            let states = target.occupant.as_ref().map(|known| &*known.key_states);
+            let keys_needed_again =
+                key_states::carry_over(tx, states.unwrap_or_default(), &self.0)?;
             let replaced = target.occupant.as_ref();
             let kept = replaced.map(|occupant| occupant.codes.as_slice());
             let epoch = Epoch::begin(tx, macs, &manifest, kept, now)?;
             let since = replaced
                 .map(|occupant| Comparison::carry_over(tx, occupant, macs))
                 .transpose()?;
-            audit.record(tx, &event(&manifest, &epoch, since.as_ref()))?;
+            let mut event = event(&manifest, &epoch, since.as_ref());
+            if !keys_needed_again.is_empty() {
+                let kids: Vec<_> = keys_needed_again.iter().map(KeyId::as_str).collect();
+                event = event.with("keys_needed_again", kids.join(" "));
+            }
+            audit.record(tx, &event)?;
             Ok(Restored {
                 manifest,
                 epoch,
                 since,
+                keys_needed_again,
             })
         })
     }

@@ -38,7 +38,6 @@
 
 mod api_key;
 mod api_key_id;
-mod audit_keys;
 mod base62;
 mod context;
 mod derive;
@@ -65,6 +64,7 @@ mod public_id;
 mod qr;
 mod random;
 mod recovery_code;
+mod retired_secrets;
 mod secret;
 mod secret_key;
 mod signed;
@@ -77,7 +77,6 @@ mod totp_step;
 
 pub use api_key::{ApiKey, ApiKeyKind, MalformedKey};
 pub use api_key_id::ApiKeyId;
-pub use audit_keys::MalformedAuditKey;
 pub use context::Context;
 pub use encrypted_string::EncryptedString;
 pub use field_key::{FieldKey, FieldKeyError};
@@ -96,6 +95,7 @@ pub use provisioning_uri::ProvisioningUri;
 pub use qr::QrError;
 pub use random::random_bytes;
 pub use recovery_code::RecoveryCode;
+pub use retired_secrets::MalformedAuditKey;
 pub use secret::SecretText;
 pub use secret_key::{MacRing, SecretKeyError};
 pub use signed::{ForgedRow, Signable, Signed};

@@ -6,7 +6,6 @@ use ring::hmac;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
-use crate::audit_keys::{AuditKeys, MalformedAuditKey};
 use crate::derive;
 use crate::key_id::KeyId;
 use crate::live_ring::{Identified, LiveRing};
@@ -15,6 +14,7 @@ use crate::mac_purpose::MacPurpose;
 use crate::parts;
 use crate::placeholder;
 use crate::random::random_bytes;
+use crate::retired_secrets::{MalformedAuditKey, RetiredSecrets};
 use crate::secret::SecretText;
 
 /// The secrets of `SECRET_KEY`: makes MACs under the newest and verifies those of any.
@@ -25,7 +25,7 @@ use crate::secret::SecretText;
 #[derive(Clone)]
 pub struct MacRing {
     ring: LiveRing<RingKey>,
-    retired: AuditKeys,
+    retired: RetiredSecrets,
 }
 
 impl MacRing {
@@ -79,10 +79,29 @@ impl MacRing {
         self.ring.keys().find(kid).is_some()
     }
 
-    /// Makes new MACs under this key from now on, and says whether the ring has it.
+    /// Makes new MACs under this key from now on, and says whether the ring has it. One that is
+    /// [retired](Self::retire) does not become active.
     #[must_use = "a key that the ring does not have is not activated"]
     pub fn activate(&self, kid: &KeyId) -> bool {
-        self.ring.activate(kid)
+        !self.retired.has(kid) && self.ring.activate(kid)
+    }
+
+    /// Takes a key out of use for ever, though settings may still have it: from now on it verifies
+    /// the events of the audit log that it has signed, and nothing else.
+    ///
+    /// Somebody may have it who should not. The key that is active stays as it is.
+    pub fn retire(&self, kid: &KeyId) {
+        let keys = self.ring.keys();
+        if keys.active().id == *kid || self.retired.reads(kid) {
+            return;
+        }
+        match keys.find(kid) {
+            Some(key) => {
+                // What was exported just now can be read.
+                let _ = self.retired.add(*kid, &RetiredSecrets::export(&key.prk));
+            }
+            None => self.retired.add_without_key(*kid),
+        }
     }
 
     /// Verifies what another ring verifies, too, from now on. Signs with the same key as before.
@@ -135,30 +154,33 @@ impl MacRing {
     pub fn verify(&self, purpose: MacPurpose, parts: &[&[u8]], mac: &Mac) -> bool {
         let keys = self.ring.keys();
         match keys.find(mac.key_id()) {
-            Some(key) => key.compute(purpose, parts).ct_eq(mac.as_bytes()).into(),
-            None => self.retired.verify(purpose, parts, mac),
+            Some(key) if !self.retired.has(&key.id) => {
+                key.compute(purpose, parts).ct_eq(mac.as_bytes()).into()
+            }
+            _ => self.retired.verify(purpose, parts, mac),
         }
     }
 
-    /// Whether MACs of the audit log that name this key can be verified, be it a key of the ring or
+    /// Whether events of the audit log that name this key can be verified, be it a key of the ring or
     /// an [audit key](Self::add_audit_key).
     #[must_use]
     pub fn reads_audit_of(&self, kid: &KeyId) -> bool {
-        self.holds(kid) || self.retired.holds(kid)
+        self.holds(kid) || self.retired.reads(kid)
     }
 
-    /// What is needed of a key of this ring to verify its part of the audit log, and only that:
-    /// nothing else that the secret signs can be made with it. `None` when the ring lacks the key.
+    /// What is needed of a key of this ring to verify the events that it has signed, and only that:
+    /// nothing else that the secret signs can be made with it, not even the end of the log. `None`
+    /// when the ring lacks the key.
     ///
-    /// To be kept, sealed, when a secret is retired: its part of the log is not signed anew, because
-    /// exported anchors name its MACs.
+    /// To be kept, sealed, when a secret is retired: its events are not signed anew, because
+    /// exported anchors name their MACs.
     #[must_use]
     pub fn audit_key(&self, kid: &KeyId) -> Option<SecretText> {
         let keys = self.ring.keys();
-        keys.find(kid).map(|key| AuditKeys::export(&key.prk))
+        keys.find(kid).map(|key| RetiredSecrets::export(&key.prk))
     }
 
-    /// Verifies the part of the audit log that a retired secret has signed, by its
+    /// Verifies the events that a [retired](Self::retire) secret has signed, by its
     /// [audit key](Self::audit_key).
     pub fn add_audit_key(&self, kid: KeyId, key: &SecretText) -> Result<(), MalformedAuditKey> {
         self.retired.add(kid, key)
@@ -185,7 +207,7 @@ impl MacRing {
         let ring = LiveRing::new(keys).ok_or(SecretKeyError::Empty)?;
         Ok(Self {
             ring,
-            retired: AuditKeys::default(),
+            retired: RetiredSecrets::default(),
         })
     }
 }
@@ -407,7 +429,7 @@ mod tests {
         assert!(!after.holds(&kid));
         for purpose in MacPurpose::ALL {
             let mac = before.mac(purpose, &[b"x"]);
-            let is_audit = matches!(purpose, MacPurpose::AuditEvent | MacPurpose::AuditHead);
+            let is_audit = purpose == MacPurpose::AuditEvent;
             assert_eq!(
                 after.verify(purpose, &[b"x"], &mac),
                 is_audit,
@@ -418,6 +440,38 @@ mod tests {
         assert!(
             !after.activate(&kid),
             "nothing is signed by a retired secret"
+        );
+    }
+
+    #[test]
+    fn a_retired_secret_verifies_its_events_and_nothing_else_though_the_setting_has_it() {
+        let (old, new) = (MacRing::generate_secret(), MacRing::generate_secret());
+        let ring = MacRing::parse(&format!("{},{}", new.expose(), old.expose())).unwrap();
+        let older = MacRing::parse(old.expose()).unwrap();
+        let (kid, active) = (older.active(), ring.active());
+        let clone = ring.clone();
+
+        ring.retire(&kid);
+        ring.retire(&active);
+
+        for purpose in MacPurpose::ALL {
+            let verifies = |by: &MacRing| clone.verify(purpose, &[b"x"], &by.mac(purpose, &[b"x"]));
+            assert!(
+                verifies(&ring),
+                "{purpose:?}: the active one cannot be retired"
+            );
+            assert_eq!(
+                verifies(&older),
+                purpose == MacPurpose::AuditEvent,
+                "{purpose:?}"
+            );
+        }
+        assert!(!clone.activate(&kid));
+        clone.learn(&MacRing::parse(&format!("{},{}", new.expose(), old.expose())).unwrap());
+        let forged = older.mac(MacPurpose::UserRow, &[b"x"]);
+        assert!(
+            !ring.verify(MacPurpose::UserRow, &[b"x"], &forged),
+            "read anew"
         );
     }
 

@@ -83,7 +83,35 @@ pub fn keep<Tx: EncryptionKeys>(
     }
     .keep(tx, &macs.ids().collect::<Vec<_>>(), seal)?;
     let _ = signing.is_some_and(|kid| macs.activate(&kid));
+    // None is missing: that was verified.
+    let _ = follow_states(&stored, fields, macs);
     Ok(())
+}
+
+/// Has the rings do what a storage says of their keys: seal and sign with the active ones, and take
+/// those that are retired out of use, though the settings may still have them.
+///
+/// Returns the active keys that a ring does not have.
+#[must_use = "a key that is missing has to be said"]
+pub fn follow_states(stored: &[KeyRecord], fields: &KeyRing, macs: &MacRing) -> Vec<KeyId> {
+    let active = stored.iter().filter(|key| key.state == KeyState::Active);
+    let missing = active
+        .filter(|key| {
+            let is_followed = if key.is_field_key() {
+                fields.active() == key.kid || fields.activate(&key.kid)
+            } else {
+                macs.active() == key.kid || macs.activate(&key.kid)
+            };
+            !is_followed
+        })
+        .map(|key| key.kid)
+        .collect();
+    for key in stored.iter().filter(|key| key.state == KeyState::Retired) {
+        if !key.is_field_key() {
+            macs.retire(&key.kid);
+        }
+    }
+    missing
 }
 
 /// Keys of one kind that a storage may not know yet.

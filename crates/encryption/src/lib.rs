@@ -35,7 +35,7 @@ mod status;
 
 pub use administrator::EncryptionAdministrator;
 pub use audit_keys::learn_audit_keys;
-pub use check::{KeepError, KeyCheckError, keep, verify};
+pub use check::{KeepError, KeyCheckError, follow_states, keep, verify};
 pub use column::{SealedColumn, SealedRow};
 pub use error::EncryptionError;
 pub use manage::ManageEncryption;

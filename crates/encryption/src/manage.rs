@@ -30,6 +30,21 @@ impl<S: Store<Tx: EncryptionTx>> ManageEncryption<S> {
         self.0.store.read(|tx| Status::read(tx, &self.0, now))
     }
 
+    /// Writes down that somebody has added a key to the settings. The key itself is known by
+    /// [`keep`](crate::keep).
+    pub fn note_added(
+        &self,
+        by: &impl EncryptionAdministrator,
+        kid: KeyId,
+    ) -> Result<(), EncryptionError> {
+        let now = self.0.clock.now();
+        self.0.store.write(|tx| {
+            let actor = by.authorise(tx, &self.0.macs, now)?;
+            find_any(&tx.encryption_keys()?, kid)?;
+            self.record(tx, actor, KEY_ADD, &kid.to_string())
+        })
+    }
+
     /// From now on new values are sealed under this key, or rows signed by this secret; the one
     /// before only opens and verifies.
     ///
@@ -196,6 +211,7 @@ pub(crate) fn api_key_subject(id: ApiKeyId) -> Subject {
     Subject::new("api_key", id)
 }
 
+const KEY_ADD: Action = Action("encryption-key.add");
 const KEY_ACTIVATE: Action = Action("encryption-key.activate");
 pub(crate) const KEY_RETIRE: Action = Action("encryption-key.retire");
 pub(crate) const API_KEY_REVOKE: Action = Action("api_key.revoke");

@@ -2,8 +2,7 @@ use keyward_auth::Environment;
 use keyward_core::{Id, Store, StoreError};
 use keyward_crypto::{KeyId, KeyRing, MacRing};
 
-use crate::model::{active_of, signing_of};
-use crate::{EncryptionKeys, KeepError, NodeRecord, RotationState, verify};
+use crate::{EncryptionKeys, KeepError, NodeRecord, RotationState, follow_states, verify};
 
 /// This process among those that serve one storage: says which keys it holds, and follows which
 /// one is active.
@@ -72,20 +71,15 @@ impl<S: Store<Tx: EncryptionKeys>> ServingNode<S> {
         } = &self.environment;
         let (keys, rotation) =
             store.read(|tx| Ok::<_, StoreError>((tx.encryption_keys()?, tx.rotation()?.state)))?;
-        if let Some(active) = active_of(&keys)
-            && fields.active() != active
-            && !fields.activate(&active)
-        {
-            not_held(active, "FIELD_ENCRYPTION_KEY");
+        let signed_with = macs.active();
+        for kid in follow_states(&keys, fields, macs) {
+            tracing::error!(
+                %kid,
+                "a key is in use that this node does not hold; add it to the settings"
+            );
         }
-        if let Some(signing) = signing_of(&keys)
-            && macs.active() != signing
-        {
-            if macs.activate(&signing) {
-                self.join()?;
-            } else {
-                not_held(signing, "SECRET_KEY");
-            }
+        if macs.active() != signed_with {
+            self.join()?;
         }
         Ok(rotation)
     }
@@ -97,13 +91,6 @@ impl<S: Store<Tx: EncryptionKeys>> ServingNode<S> {
             .store
             .write(|tx| tx.forget_nodes(&self.id, day_ago))
     }
-}
-
-fn not_held(kid: KeyId, setting: &str) {
-    tracing::error!(
-        %kid,
-        "a key is in use that this node does not hold; add it to {setting}"
-    );
 }
 
 /// The nodes that sign with a secret.

@@ -2,7 +2,7 @@ use keyward_agents::AgentRecord;
 use keyward_auth::{ApiKeyRecord, User};
 use keyward_core::{StoreError, Timestamp};
 use keyward_credentials::Credential;
-use keyward_crypto::{EncryptedString, KeyId, Mac, MacRing, Signable, Signed};
+use keyward_crypto::{ApiKeyId, EncryptedString, KeyId, Mac, MacRing, Signable, Signed};
 
 /// Every column with MACs that somebody needs for longer than a day.
 ///
@@ -135,8 +135,9 @@ fn anew<T: Signable + Clone>(row: &Signed<T>, macs: &MacRing) -> Option<Mac> {
 
 /// Every stored MAC, whatever it covers, inside a unit of work.
 ///
-/// A store refuses to append an event to the audit log that is signed by a secret which is retired.
-/// Every change is audited, so no node that was cut off for a while can sign a change with one.
+/// A store refuses to write a MAC, or an event of the audit log, by a secret which is retired, also
+/// when it is retired at the same moment. It is [`StoreError::Unavailable`]: a node that has not
+/// heard yet which secret is active will have a moment later.
 pub trait SignedRows {
     /// How many MACs of a column are by which secret; `None` for those that name none. Of
     /// [`MacColumn::ApiKeySecret`] only keys that work at `now`.
@@ -159,11 +160,13 @@ pub trait SignedRows {
     /// Writes `new` over a MAC that is still the one that was read, and says whether it was.
     fn sign_anew(&mut self, row: &SignedRow, new: &Mac) -> Result<bool, StoreError>;
 
-    /// Up to `limit` API keys that work at `now` and whose secret has a MAC by `kid`.
+    /// Up to `limit` API keys that work at `now` and whose secret has a MAC by `kid`, behind `after`
+    /// in the order of ids.
     fn api_keys_by_secret(
         &mut self,
         kid: &KeyId,
         now: Timestamp,
+        after: Option<ApiKeyId>,
         limit: i64,
     ) -> Result<Vec<Signed<ApiKeyRecord>>, StoreError>;
 

@@ -113,7 +113,12 @@ impl<'a, S: Store<Tx: ImportTx>> Pass<'a, S> {
             .map_err(|forged| StoreError::corrupt("users", forged))?;
         let same_name =
             Username::parse(&row.username).is_ok_and(|username| username == user.username);
-        if !same_name && !is_same_time(row.created_at.as_deref(), user.created_at) {
+        // Names such as `admin` are everywhere, so they tell only where there is no time.
+        let is_same = match row.created_at.as_deref().and_then(when) {
+            Some(at) => at == user.created_at,
+            None => same_name,
+        };
+        if !is_same {
             return Err(Reason::AnotherSource.into());
         }
         let lineage = match tx.agent(user.id)? {

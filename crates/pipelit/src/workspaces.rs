@@ -33,13 +33,19 @@ impl<S: Store<Tx: ImportTx>> Pass<'_, S> {
         variables: Result<Vec<(String, SecretText)>, Reason>,
     ) -> Result<Outcome, Stop> {
         let legacy = Legacy::Workspace(LegacyId(row.id));
-        if tx.credential_by_legacy(legacy)?.is_some() {
-            return Ok(Outcome::AlreadyThere);
-        }
+        let before = tx.credential_by_legacy(legacy)?;
         let owner = match row.user_id {
             Some(id) => self.owner(Some(id))?,
             None => self.administrator(tx)?,
         };
+        if let Some(before) = before {
+            let is_same = before.credential.unverified().created_by == owner.user.id;
+            return if is_same {
+                Ok(Outcome::AlreadyThere)
+            } else {
+                Err(Reason::AnotherSource.into())
+            };
+        }
         let mut detail = Detail::default();
         for (name, value) in variables? {
             detail.set(&name, value);

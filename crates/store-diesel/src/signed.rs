@@ -4,7 +4,7 @@ use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Bool, Nullable, Text};
 use keyward_auth::{ApiKeyRecord, ListedKey};
 use keyward_core::{StoreError, Timestamp};
-use keyward_crypto::{EncryptedString, KeyId, Mac, Signed};
+use keyward_crypto::{ApiKeyId, EncryptedString, KeyId, Mac, Signed};
 use keyward_encryption::{MacColumn, SignedRow, SignedRows};
 
 use crate::agents::AgentRow;
@@ -125,14 +125,17 @@ impl SignedRows for DieselTx {
         &mut self,
         kid: &KeyId,
         now: Timestamp,
+        after: Option<ApiKeyId>,
         limit: i64,
     ) -> Result<Vec<Signed<ApiKeyRecord>>, StoreError> {
+        let after = after.as_ref().map_or("", ApiKeyId::as_str);
         let rows: Vec<KeyRow> = self.run(|connection| {
             each!(connection, inner => api_keys::table
                 .filter(
                     diesel::dsl::sql::<Bool>("substr(api_keys.key_mac, 1, 16) = ")
                         .bind::<Text, _>(kid.as_str()),
                 )
+                .filter(api_keys::id.gt(after))
                 .filter(api_keys::revoked_at.is_null())
                 .filter(
                     api_keys::expires_at

@@ -3,7 +3,9 @@
 use std::error::Error;
 
 use keyward_audit::{Verification, VerifyAudit};
+use keyward_core::Store as _;
 use keyward_crypto::MacRing;
+use keyward_encryption::{follow_states, learn_audit_keys};
 use keyward_store_diesel::{DieselStore, Options};
 
 use crate::key_check;
@@ -119,7 +121,7 @@ fn audit(settings: &Settings, store: &DieselStore) -> Check {
     let Ok(Some((macs, _))) = keys::existing_macs(settings) else {
         return AUDIT.skip("there is no usable SECRET_KEY to verify with");
     };
-    match verified(store, macs) {
+    match verified(settings, store, macs) {
         Ok(found) if found.findings.is_empty() => {
             AUDIT.pass(format!("{} events, none changed or missing", found.events))
         }
@@ -138,7 +140,20 @@ fn audit(settings: &Settings, store: &DieselStore) -> Check {
     }
 }
 
-fn verified(store: &DieselStore, macs: MacRing) -> Result<Verification, keyward_core::StoreError> {
+fn verified(
+    settings: &Settings,
+    store: &DieselStore,
+    macs: MacRing,
+) -> Result<Verification, keyward_core::StoreError> {
+    let is_up_to_date = store
+        .pending_migrations()
+        .is_ok_and(|pending| pending.is_empty());
+    if let (true, Ok(Some((fields, _)))) = (is_up_to_date, keys::existing_fields(settings)) {
+        let states = store.encryption_keys_before_migration()?;
+        // What is missing is said by another check.
+        let _ = follow_states(&states, &fields, &macs);
+        store.lookup(|tx| learn_audit_keys(tx, &fields, &macs))?;
+    }
     VerifyAudit::new(store.clone(), macs).verify(None)
 }
 

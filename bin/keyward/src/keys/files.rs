@@ -1,5 +1,6 @@
 use std::fs::File;
 use std::io::{self, Write as _};
+use std::os::unix::fs::{MetadataExt as _, fchown};
 use std::path::{Path, PathBuf};
 
 use keyward_crypto::{KeyRing, MacRing};
@@ -69,13 +70,16 @@ fn file(settings: &Settings, kind: KeyKind) -> Option<PathBuf> {
 
 /// Puts a new key in front of those in a file.
 ///
-/// The file holds the keys of before or all of them, whenever the machine stops, and its owner and
-/// mode stay 0600. A symbolic link stays one.
+/// The file holds the keys of before or all of them, whenever the machine stops. Its owner stays, and
+/// nobody else can read it. A symbolic link stays one.
 pub(crate) fn add_to_file(path: &Path, kind: KeyKind) -> io::Result<()> {
     let path = std::fs::canonicalize(path)?;
     let before = Zeroizing::new(std::fs::read_to_string(&path)?);
+    let owner = std::fs::metadata(&path)?;
     let directory = path.parent().unwrap_or(Path::new("/"));
     let mut draft = tempfile::NamedTempFile::new_in(directory)?;
+    // Who runs this need not be who serves.
+    fchown(draft.as_file(), Some(owner.uid()), Some(owner.gid()))?;
     draft.write_all(kind.new_key().expose().as_bytes())?;
     draft.write_all(b",")?;
     draft.write_all(before.trim_start().as_bytes())?;

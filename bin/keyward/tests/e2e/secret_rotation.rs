@@ -76,7 +76,17 @@ fn replaced(home: &Home) {
     }
     let verified = home.run(&["audit", "verify", "--anchor", anchor.trim()]);
     assert_eq!(verified.code, 0, "{verified:?}");
+    let doctor = home.run(&["doctor", "--json"]);
+    assert!(is_intact(&doctor), "{doctor:?}");
     control_the_audit_key(home, &old, anchor.trim());
+}
+
+/// What doctor says of the audit log.
+fn is_intact(ran: &Ran) -> bool {
+    let report: Value = serde_json::from_str(&ran.stdout).unwrap();
+    let mut checks = report["checks"].as_array().unwrap().iter();
+    let check = checks.find(|check| check["id"] == "audit.intact").unwrap();
+    check["status"] == "pass"
 }
 
 /// Other nodes may not have a secret that was only added here.
@@ -106,6 +116,7 @@ fn control_the_audit_key(home: &Home, old: &str, anchor: &str) {
     ));
     let verified = home.run(&["audit", "verify", "--anchor", anchor]);
     assert_eq!(verified.code, 1, "{verified:?}");
+    assert!(!is_intact(&home.run(&["doctor", "--json"])));
     assert!(verified.texts().contains("SECRET_KEY"), "{verified:?}");
 }
 

@@ -7,7 +7,8 @@ use keyward_backup::{
     FrozenAgent, KeptCode, Occupant, Replaced, StandingKey, StandingUser, Target,
 };
 use keyward_core::{StoreError, Timestamp};
-use keyward_crypto::{ApiKeyId, Mac};
+use keyward_crypto::{ApiKeyId, KeyId, Mac};
+use keyward_encryption::KeyState;
 
 use super::catalog;
 #[cfg(feature = "postgres")]
@@ -15,6 +16,7 @@ use super::catalog::{LEFT_OUT, TABLES};
 use crate::DieselTx;
 use crate::connection::{AnyConnection, each};
 use crate::migrate;
+use crate::schema::key_checks;
 
 impl Replaced for DieselTx {
     fn target(&mut self, now: Timestamp) -> Result<Target, StoreError> {
@@ -43,6 +45,12 @@ impl Replaced for DieselTx {
                     },
                     codes: if has("recovery_codes") {
                         codes(connection)?
+                    } else {
+                        Vec::new()
+                    },
+                    // States came with this table.
+                    key_states: if has("encryption_rotation") {
+                        key_states(connection)?
                     } else {
                         Vec::new()
                     },
@@ -163,6 +171,16 @@ fn codes(connection: &mut AnyConnection) -> QueryResult<Vec<KeptCode>> {
         })
     });
     Ok(codes.collect())
+}
+
+fn key_states(connection: &mut AnyConnection) -> QueryResult<Vec<(KeyId, KeyState)>> {
+    let rows: Vec<(String, String)> = key_checks::table
+        .select((key_checks::kid, key_checks::state))
+        .load(connection)?;
+    let states = rows.into_iter();
+    Ok(states
+        .filter_map(|(kid, state)| Some((KeyId::parse(&kid)?, KeyState::parse(&state)?)))
+        .collect())
 }
 
 /// How long a node counts as serving after it has said so.

@@ -1,6 +1,6 @@
 use keyward_auth::ApiKeyRecord;
 use keyward_core::{StoreError, Timestamp};
-use keyward_crypto::{EncryptedString, KeyId, Mac, Signed};
+use keyward_crypto::{ApiKeyId, EncryptedString, KeyId, Mac, Signed};
 use keyward_encryption::{MacColumn, SignedRow, SignedRows};
 
 use super::{BrokenStore, BrokenTx, assert_found};
@@ -79,10 +79,11 @@ impl SignedRows for BrokenTx {
         &mut self,
         kid: &KeyId,
         now: Timestamp,
+        after: Option<ApiKeyId>,
         limit: i64,
     ) -> Result<Vec<Signed<ApiKeyRecord>>, StoreError> {
         if !self.signs_wrongly(Fault::FindsAllKeys) {
-            return self.inner.api_keys_by_secret(kid, now, limit);
+            return self.inner.api_keys_by_secret(kid, now, after, limit);
         }
         let keys = self.inner.tables.api_keys.values();
         let keys = keys.map(|row| row.key.clone());
@@ -149,6 +150,6 @@ fn what_goes_with_a_secret_and_should_not_is_found() {
         signed::audit_keys_read_back(store);
     });
     found(Fault::AppendsRetired, "by a retired secret", |store| {
-        signed::nothing_is_appended_by_a_retired_secret(store);
+        signed::nothing_is_written_by_a_retired_secret(store);
     });
 }

@@ -243,8 +243,22 @@ pub(crate) fn secrets_are_dropped_in_the_subtree_alone<
     }
 }
 
-pub(super) fn add<S: Store<Tx: Agents + Users>>(
+fn add<S: Store<Tx: Agents + Users>>(
     store: &S,
+    owner: UserId,
+    parent: Option<&Agent>,
+    edit: impl FnOnce(&mut AgentRecord),
+) -> Agent {
+    let agent = new(owner, parent, edit);
+    write(store, |tx| {
+        assert!(tx.add_user(&agent.user)?, "add_user: false for a new name");
+        tx.add_agent(&agent.record)
+    });
+    agent
+}
+
+/// An agent that is not stored yet.
+pub(super) fn new(
     owner: UserId,
     parent: Option<&Agent>,
     edit: impl FnOnce(&mut AgentRecord),
@@ -270,15 +284,10 @@ pub(super) fn add<S: Store<Tx: Agents + Users>>(
         frozen_at: None,
     };
     edit(&mut record);
-    let agent = Agent {
+    Agent {
         record: sign(record),
         user: sign(new),
-    };
-    write(store, |tx| {
-        assert!(tx.add_user(&agent.user)?, "add_user: false for a new name");
-        tx.add_agent(&agent.record)
-    });
-    agent
+    }
 }
 
 fn stored<S: Store<Tx: Agents>>(store: &S, agent: &Agent) -> Agent {

@@ -2,24 +2,35 @@
 
 use keyward_agents::Agents;
 use keyward_audit::AuditEvents;
-use keyward_auth::{ApiKeyRecord, ApiKeys, SecondFactors, UserId, Users};
+use keyward_auth::{ApiKeyRecord, ApiKeys, SecondFactors, Users};
 use keyward_core::{Store, StoreError, Timestamp};
 use keyward_credentials::{Credential, Credentials};
 use keyward_crypto::{ApiKey, ApiKeyKind, Mac, MacPurpose, MacRing, Signed};
-use keyward_encryption::{EncryptionKeys, KeyRecord, KeyState, MacColumn, SignedRow, SignedRows};
+use keyward_encryption::{
+    EncryptionKeys, KeyRecord, KeyState, MacColumn, SealedValues, SignedRow, SignedRows,
+};
 
 use super::encryption::{NOW, key, under};
-use super::rows::{SECRET, added_user, api_key, user};
+use super::rows::{SECRET, added_user, api_key, sign, user};
 use super::run::{count, paged, race, read, undone, write};
 
 /// What these checks need of a store.
 pub(crate) trait SignedTx:
-    SignedRows + EncryptionKeys + Users + ApiKeys + Credentials + Agents + SecondFactors + AuditEvents
+    SignedRows
+    + SealedValues
+    + EncryptionKeys
+    + Users
+    + ApiKeys
+    + Credentials
+    + Agents
+    + SecondFactors
+    + AuditEvents
 {
 }
 
 impl<Tx> SignedTx for Tx where
     Tx: SignedRows
+        + SealedValues
         + EncryptionKeys
         + Users
         + ApiKeys
@@ -38,6 +49,7 @@ impl<Tx> SignedTx for Tx where
 pub fn signed_rows<
     S: Store<
         Tx: SignedRows
+                + SealedValues
                 + EncryptionKeys
                 + Users
                 + ApiKeys
@@ -56,7 +68,8 @@ pub fn signed_rows<
     keys_are_found_by_their_secret(store);
     recovery_codes_are_dropped_by_their_secret(store);
     audit_keys_read_back(store);
-    nothing_is_appended_by_a_retired_secret(store);
+    nothing_is_written_by_a_retired_secret(store);
+    who_retires_and_who_signs_do_not_both_succeed(store);
 }
 
 pub(crate) fn every_mac_is_counted<S: Store<Tx: SignedTx>>(store: &S) {
@@ -189,7 +202,7 @@ pub(crate) fn keys_are_found_by_their_secret<S: Store<Tx: SignedTx>>(store: &S) 
     let macs = secret();
     let found = |limit| {
         let found = read(store, |tx| {
-            tx.api_keys_by_secret(&macs.active(), NOW, limit)
+            tx.api_keys_by_secret(&macs.active(), NOW, None, limit)
         });
         found.len()
     };
@@ -204,9 +217,25 @@ pub(crate) fn keys_are_found_by_their_secret<S: Store<Tx: SignedTx>>(store: &S) 
         2,
         "api_keys_by_secret: those that work, by that secret"
     );
-    let keys = read(store, |tx| tx.api_keys_by_secret(&macs.active(), NOW, 9));
+    let keys = read(store, |tx| {
+        tx.api_keys_by_secret(&macs.active(), NOW, None, 9)
+    });
     assert!(keys.iter().any(|key| key.unverified().id.as_str() == id));
     assert!(keys.iter().all(|key| key.is_genuine(&macs)));
+    let listed = paged(
+        1,
+        |after, limit| {
+            read(store, |tx| {
+                tx.api_keys_by_secret(&macs.active(), NOW, after, limit)
+            })
+        },
+        |key| key.unverified().id,
+    );
+    assert_eq!(
+        listed.len(),
+        2,
+        "api_keys_by_secret: page by page every key once"
+    );
 }
 
 pub(crate) fn recovery_codes_are_dropped_by_their_secret<S: Store<Tx: SignedTx>>(store: &S) {
@@ -243,7 +272,7 @@ pub(crate) fn audit_keys_read_back<S: Store<Tx: SignedTx>>(store: &S) {
     );
 }
 
-pub(crate) fn nothing_is_appended_by_a_retired_secret<S: Store<Tx: SignedTx>>(store: &S) {
+pub(crate) fn nothing_is_written_by_a_retired_secret<S: Store<Tx: SignedTx>>(store: &S) {
     let macs = beside_that_of_the_checks();
     let sealed = under(key(KeyState::Added).kid.as_str());
     write(store, |tx| {
@@ -254,12 +283,70 @@ pub(crate) fn nothing_is_appended_by_a_retired_secret<S: Store<Tx: SignedTx>>(st
             created_at: NOW,
         })
     });
+    for column in MacColumn::ALL {
+        let written = store.write(|tx| put_into(tx, column, &macs, |_| ()));
+        assert!(
+            matches!(written, Err(StoreError::Unavailable(_))),
+            "a MAC of {column:?} by a retired secret must be StoreError::Unavailable"
+        );
+    }
+    for column in MacColumn::ROWS {
+        let row = listed(store, column, &put(store, column, &secret()));
+        let anew = of_row(&row, &macs);
+        let written = store.write(|tx| tx.sign_anew(&row, &anew));
+        assert!(
+            matches!(written, Err(StoreError::Unavailable(_))),
+            "sign_anew of {column:?} by a retired secret must be StoreError::Unavailable"
+        );
+    }
     let log = super::audit::log(&macs);
     let appended = store.write(|tx| log.record(tx, &super::audit::event("contract.retired")));
     assert!(
         matches!(appended, Err(StoreError::Unavailable(_))),
         "append_audit_event: an event by a retired secret must be StoreError::Unavailable"
     );
+}
+
+pub(crate) fn who_retires_and_who_signs_do_not_both_succeed<S: Store<Tx: SignedTx>>(store: &S) {
+    for _ in 0..4 {
+        let macs = secret();
+        let key = KeyRecord {
+            kid: macs.active(),
+            state: KeyState::DecryptOnly,
+            sealed: under(key(KeyState::Added).kid.as_str()),
+            created_at: NOW,
+        };
+        write(store, |tx| tx.add_encryption_key(&key));
+        let owner = added_user(store);
+        let done = race(2, |racer| {
+            let outcome = store.write(|tx| {
+                if racer == 0 {
+                    let mut record = api_key(owner);
+                    record.key_mac = ApiKey::generate(ApiKeyKind::User).mac(&macs);
+                    tx.add_api_key(&Signed::sign(record, &macs))?;
+                    return Ok(true);
+                }
+                tx.lock_encryption_keys()?;
+                tx.hold_sealed_values()?;
+                let counts = tx.mac_counts(MacColumn::ApiKeyRow, NOW)?;
+                let is_unused = counts.iter().all(|(kid, _)| *kid != Some(key.kid));
+                if is_unused {
+                    tx.set_key_state(&key.kid, KeyState::Retired)?;
+                }
+                Ok(is_unused)
+            });
+            match outcome {
+                Ok(done) => done,
+                Err(StoreError::Unavailable(_)) => false,
+                Err(error) => super::run::works(Err(error)),
+            }
+        });
+        assert_eq!(
+            count(&done),
+            1,
+            "of who retires a secret and who signs with it at the same moment exactly one succeeds"
+        );
+    }
 }
 
 /// A secret that nothing was signed by before.
@@ -308,34 +395,7 @@ fn listed<S: Store<Tx: SignedTx>>(store: &S, column: MacColumn, id: &str) -> Sig
 
 /// A new row whose MAC in this column is by a secret; returns its id.
 fn put<S: Store<Tx: SignedTx>>(store: &S, column: MacColumn, macs: &MacRing) -> String {
-    match column {
-        MacColumn::UserRow => {
-            let user = Signed::sign(user(), macs);
-            assert!(write(store, |tx| tx.add_user(&user)));
-            user.unverified().id.to_string()
-        }
-        MacColumn::ApiKeyRow | MacColumn::ApiKeySecret => put_key(store, macs, |_| ()),
-        MacColumn::CredentialRow => {
-            let mut new = super::credentials::credential(added_user(store), 0);
-            let row: Credential = new.credential.unverified().clone();
-            new.credential = Signed::sign(row, macs);
-            write(store, |tx| tx.add_credential(&new));
-            new.credential.unverified().id.to_string()
-        }
-        MacColumn::AgentRow => {
-            let owner = added_user(store);
-            let agent = super::agents::add(store, owner, None, |_| ());
-            let signed = Signed::sign(agent.record.unverified().clone(), macs);
-            let replaced = write(store, |tx| tx.replace_agent(agent.record.mac(), &signed));
-            assert!(replaced);
-            signed.unverified().lineage.agent().to_string()
-        }
-        MacColumn::RecoveryCode => {
-            let owner: UserId = added_user(store);
-            write(store, |tx| tx.set_recovery_codes(owner, &[code(macs, 1)]));
-            owner.to_string()
-        }
-    }
+    write(store, |tx| put_into(tx, column, macs, |_| ()))
 }
 
 fn put_key<S: Store<Tx: SignedTx>>(
@@ -343,12 +403,49 @@ fn put_key<S: Store<Tx: SignedTx>>(
     macs: &MacRing,
     edit: impl FnOnce(&mut ApiKeyRecord),
 ) -> String {
-    let mut record = api_key(added_user(store));
-    record.key_mac = ApiKey::generate(ApiKeyKind::User).mac(macs);
-    edit(&mut record);
-    let key = Signed::sign(record, macs);
-    write(store, |tx| tx.add_api_key(&key));
-    key.unverified().id.to_string()
+    write(store, |tx| put_into(tx, MacColumn::ApiKeyRow, macs, edit))
+}
+
+fn put_into<Tx: SignedTx>(
+    tx: &mut Tx,
+    column: MacColumn,
+    macs: &MacRing,
+    edit: impl FnOnce(&mut ApiKeyRecord),
+) -> Result<String, StoreError> {
+    let owner = user();
+    if column == MacColumn::UserRow {
+        tx.add_user(&Signed::sign(owner.clone(), macs))?;
+        return Ok(owner.id.to_string());
+    }
+    tx.add_user(&sign(owner.clone()))?;
+    match column {
+        MacColumn::ApiKeyRow | MacColumn::ApiKeySecret => {
+            let mut record = api_key(owner.id);
+            record.key_mac = ApiKey::generate(ApiKeyKind::User).mac(macs);
+            edit(&mut record);
+            let id = record.id.to_string();
+            tx.add_api_key(&Signed::sign(record, macs))?;
+            Ok(id)
+        }
+        MacColumn::CredentialRow => {
+            let mut new = super::credentials::credential(owner.id, 0);
+            let row: Credential = new.credential.unverified().clone();
+            new.credential = Signed::sign(row, macs);
+            tx.add_credential(&new)?;
+            Ok(new.credential.unverified().id.to_string())
+        }
+        MacColumn::AgentRow => {
+            let mut agent = super::agents::new(owner.id, None, |_| ());
+            agent.record = Signed::sign(agent.record.unverified().clone(), macs);
+            tx.add_user(&agent.user)?;
+            tx.add_agent(&agent.record)?;
+            Ok(agent.record.unverified().lineage.agent().to_string())
+        }
+        MacColumn::UserRow | MacColumn::RecoveryCode => {
+            tx.set_recovery_codes(owner.id, &[code(macs, 1)])?;
+            Ok(owner.id.to_string())
+        }
+    }
 }
 
 const RACERS: usize = 8;

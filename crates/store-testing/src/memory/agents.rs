@@ -15,6 +15,7 @@ impl Agents for MemoryTx {
         let record = agent.unverified();
         self.require_user(record.lineage.agent())?;
         self.require_user(record.creator)?;
+        self.refuse_retired_secrets([agent.mac()])?;
         let id = record.lineage.agent();
         insert(&mut self.tables_mut()?.agents, id, agent.clone())
     }
@@ -57,6 +58,7 @@ impl Agents for MemoryTx {
     }
 
     fn replace_agent(&mut self, old: &Mac, new: &Signed<AgentRecord>) -> Result<bool, StoreError> {
+        self.refuse_retired_secrets([new.mac()])?;
         let id = new.unverified().lineage.agent();
         let agents = &mut self.tables_mut()?.agents;
         let is_old = agents.get(&id).is_some_and(|agent| agent.mac() == old);
@@ -67,6 +69,7 @@ impl Agents for MemoryTx {
     }
 
     fn set_agent_states(&mut self, changes: &[(Mac, Signed<User>)]) -> Result<usize, StoreError> {
+        self.refuse_retired_secrets(changes.iter().map(|(_, new)| new.mac()))?;
         let users = Arc::make_mut(&mut self.tables_mut()?.users);
         let mut written = 0;
         for (old, new) in changes {

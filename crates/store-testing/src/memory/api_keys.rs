@@ -16,6 +16,7 @@ pub(crate) struct Row {
 impl ApiKeys for MemoryTx {
     fn add_api_key(&mut self, key: &Signed<ApiKeyRecord>) -> Result<(), StoreError> {
         self.require_user(key.unverified().user)?;
+        self.refuse_retired_secrets([key.mac(), &key.unverified().key_mac])?;
         let row = Row {
             key: key.clone(),
             last_used_at: None,
@@ -81,6 +82,7 @@ impl ApiKeys for MemoryTx {
         new: &Signed<ApiKeyRecord>,
     ) -> Result<bool, StoreError> {
         self.require_user(new.unverified().user)?;
+        self.refuse_retired_secrets([new.mac(), &new.unverified().key_mac])?;
         let tables = self.tables_mut()?;
         let id = new.unverified().id;
         let Some(stored) = tables.api_keys.get(&id).filter(|row| row.key.mac() == old) else {

@@ -16,11 +16,7 @@ impl AuditEvents for MemoryTx {
         if !self.audit_head_locked {
             return Err(refused("an event was appended without lock_audit_head"));
         }
-        if self.is_retired(*record.mac.key_id()) {
-            return Err(StoreError::Unavailable(
-                "the secret that signs this is retired".into(),
-            ));
-        }
+        self.refuse_retired_secrets([&record.mac])?;
         let tables = self.tables_mut()?;
         insert(&mut tables.audit, record.fields.seq, record.clone())?;
         tables.audit_head = Some(head.clone());

@@ -31,6 +31,7 @@ impl Credentials for MemoryTx {
     fn add_credential(&mut self, new: &StoredCredential) -> Result<(), StoreError> {
         let credential = new.credential.unverified();
         self.require_user(credential.created_by)?;
+        self.refuse_retired_secrets([new.credential.mac()])?;
         if let Some(legacy) = credential.legacy
             && self.credential_by_legacy(legacy)?.is_some()
         {
@@ -90,6 +91,7 @@ impl Credentials for MemoryTx {
         new: &Signed<Credential>,
     ) -> Result<bool, StoreError> {
         self.require_user(new.unverified().created_by)?;
+        self.refuse_retired_secrets([new.mac()])?;
         let credentials = Arc::make_mut(&mut self.tables_mut()?.credentials);
         match credentials.get_mut(&new.unverified().id) {
             Some(row) if row.credential.mac() == old => {

@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use keyward_core::{StoreError, Timestamp};
 use keyward_credentials::CredentialId;
-use keyward_crypto::{EncryptedString, KeyId};
+use keyward_crypto::{EncryptedString, KeyId, Mac};
 use keyward_encryption::{
     EncryptionKeys, KeyRecord, KeyState, NodeRecord, RotationRecord, RotationState, SealedColumn,
     SealedRow, SealedValues,
@@ -181,6 +181,20 @@ impl MemoryTx {
         if kids.any(|kid| self.is_retired(kid)) {
             return Err(StoreError::Unavailable(
                 "the encryption key of this value is retired".into(),
+            ));
+        }
+        Ok(())
+    }
+
+    /// What every column with MACs promises.
+    pub(super) fn refuse_retired_secrets<'a>(
+        &self,
+        macs: impl IntoIterator<Item = &'a Mac>,
+    ) -> Result<(), StoreError> {
+        let mut macs = macs.into_iter();
+        if macs.any(|mac| self.is_retired(*mac.key_id())) {
+            return Err(StoreError::Unavailable(
+                "the secret that signs this is retired".into(),
             ));
         }
         Ok(())

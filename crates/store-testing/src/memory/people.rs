@@ -142,6 +142,7 @@ impl SecondFactors for MemoryTx {
 
     fn set_recovery_codes(&mut self, user: UserId, codes: &[Mac]) -> Result<(), StoreError> {
         self.require_user(user)?;
+        self.refuse_retired_secrets(codes)?;
         let table = Arc::make_mut(&mut self.tables_mut()?.recovery_codes);
         table.insert(user, Arc::new(codes.to_vec()));
         Ok(())

@@ -53,6 +53,7 @@ impl SignedRows for MemoryTx {
     }
 
     fn sign_anew(&mut self, row: &SignedRow, new: &Mac) -> Result<bool, StoreError> {
+        self.refuse_retired_secrets([new])?;
         let id = row.id();
         let tables = self.tables_mut()?;
         Ok(match row {
@@ -78,10 +79,13 @@ impl SignedRows for MemoryTx {
         &mut self,
         kid: &KeyId,
         now: Timestamp,
+        after: Option<ApiKeyId>,
         limit: i64,
     ) -> Result<Vec<Signed<ApiKeyRecord>>, StoreError> {
-        let keys = self.working_keys(now);
-        let keys = keys.filter(|key| key.unverified().key_mac.key_id() == kid);
+        let keys = self.working_keys(now).filter(|key| {
+            let key = key.unverified();
+            key.key_mac.key_id() == kid && after.is_none_or(|after| key.id > after)
+        });
         Ok(limited(keys.cloned(), limit))
     }
 

@@ -9,6 +9,7 @@ use super::{MemoryTx, Tables, insert, limited};
 
 impl Users for MemoryTx {
     fn add_user(&mut self, user: &Signed<User>) -> Result<bool, StoreError> {
+        self.refuse_retired_secrets([user.mac()])?;
         let tables = self.tables_mut()?;
         let row = user.unverified();
         if tables.has_name_conflict(row) || tables.has_legacy_id(row.legacy_id) {
@@ -56,6 +57,7 @@ impl Users for MemoryTx {
     }
 
     fn replace_user(&mut self, old: &Mac, new: &Signed<User>) -> Result<UserReplaced, StoreError> {
+        self.refuse_retired_secrets([new.mac()])?;
         let tables = self.tables_mut()?;
         let row = new.unverified();
         let Some(stored) = tables.users.get(&row.id).filter(|user| user.mac() == old) else {

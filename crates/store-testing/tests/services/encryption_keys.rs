@@ -352,7 +352,7 @@ fn nothing_happened(keyed: &Keyed) {
     let active: Vec<KeyId> = keyed
         .records()
         .iter()
-        .filter(|key| key.state == KeyState::Active)
+        .filter(|key| key.is_field_key() && key.state == KeyState::Active)
         .map(|key| key.kid)
         .collect();
     assert_eq!(active, [*keyed.old.id()]);

@@ -72,6 +72,16 @@ impl Secrets {
         self.manage().retire(&Host, self.old, leftovers)
     }
 
+    /// A row of an administrator that somebody makes up.
+    fn user_by(&self, macs: &MacRing) -> Signed<User> {
+        let eve = User {
+            id: keyward_core::Id::generate(),
+            username: crate::world::username("eve"),
+            ..self.ada.clone()
+        };
+        Signed::sign(eve, macs)
+    }
+
     fn user(&self) -> Signed<User> {
         let user = self.world.store.read(|tx| tx.user(self.ada.id));
         user.unwrap().unwrap()
@@ -142,10 +152,82 @@ fn a_forged_row_does_not_become_genuine_by_being_signed_anew() {
     let found = secrets.world.store.read(|tx| tx.user(id)).unwrap().unwrap();
     assert!(!found.is_genuine(&secrets.world.macs));
     assert_eq!(found.mac(), forged.mac());
-    let refused = secrets.retire(Leftovers::End);
-    assert!(
-        matches!(refused, Err(EncryptionError::InUse(1))),
-        "{refused:?}"
+
+    // Nor does it keep the secret in use.
+    secrets.use_the_key();
+    secrets.retire(Leftovers::Keep).unwrap();
+    let found = secrets.world.store.read(|tx| tx.user(id)).unwrap().unwrap();
+    assert!(!found.is_genuine(&secrets.world.macs));
+}
+
+/// Somebody has the old secret and can write to the database, and the settings still list it.
+#[test]
+fn what_a_retired_secret_signs_is_not_genuine_anywhere_and_never_becomes_so() {
+    let secrets = Secrets::new();
+    let other = World {
+        macs: secrets.both(),
+        store: secrets.world.store.clone(),
+        clock: secrets.world.clock.clone(),
+        fields: secrets.world.fields.clone(),
+        last_used: Arc::default(),
+    };
+    let node = node(&other, "with both");
+    node.join().unwrap();
+    node.follow().unwrap();
+    secrets.rotate();
+    node.follow().unwrap();
+    secrets.use_the_key();
+    secrets.retire(Leftovers::Keep).unwrap();
+    node.follow().unwrap();
+
+    let leaked = MacRing::parse(secrets.oldest.expose()).unwrap();
+    for world in [&secrets.world, &other] {
+        assert!(!secrets.user_by(&leaked).is_genuine(&world.macs));
+        assert!(world.accepts(&secrets.key));
+        // Read anew from a file that still has it.
+        world.macs.learn(&secrets.both());
+        assert!(!secrets.user_by(&leaked).is_genuine(&world.macs));
+        let verify = VerifyAudit::new(world.store.clone(), world.macs.clone());
+        assert_eq!(verify.verify(None).unwrap().findings, []);
+    }
+    let refused = secrets
+        .world
+        .store
+        .write(|tx| tx.add_user(&secrets.user_by(&leaked)));
+    assert!(refused.is_err(), "{refused:?}");
+}
+
+#[test]
+fn a_log_that_was_cut_off_by_a_retired_secret_does_not_verify() {
+    let secrets = Secrets::new();
+    secrets.rotate();
+    secrets.use_the_key();
+    secrets.retire(Leftovers::Keep).unwrap();
+    let leaked = MacRing::parse(secrets.oldest.expose()).unwrap();
+    let events = secrets.world.events();
+    let theirs = events
+        .iter()
+        .filter(|event| *event.mac.key_id() == secrets.old);
+    let last = theirs.max_by_key(|event| event.fields.seq).unwrap().clone();
+    secrets.world.store.tamper(|rows| {
+        for event in &events {
+            if event.fields.seq > last.fields.seq {
+                rows.remove_audit_event(event.fields.seq);
+            }
+        }
+        let (seq, mac) = (last.fields.seq, last.mac.clone());
+        let parts: [&[u8]; 2] = [&seq.to_be_bytes(), mac.as_bytes()];
+        rows.set_audit_head(Some(keyward_audit::Head {
+            seq,
+            mac: leaked.mac(MacPurpose::AuditHead, &parts),
+            last: mac.clone(),
+        }));
+    });
+
+    let verify = VerifyAudit::new(secrets.world.store.clone(), secrets.world.macs.clone());
+    assert_eq!(
+        verify.verify(None).unwrap().findings,
+        [keyward_audit::Finding::End]
     );
 }
 

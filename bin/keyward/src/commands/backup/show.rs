@@ -6,6 +6,7 @@ use std::path::Path;
 use keyward_backup::{
     Comparison, Created, LostKey, LostUser, Manifest, Recipients, Restored, Verified,
 };
+use keyward_crypto::KeyId;
 use keyward_store_diesel::DatabaseUrl;
 use serde_json::{Value, json};
 
@@ -125,8 +126,13 @@ fn as_json(database: &DatabaseUrl, restored: &Restored) -> Value {
         "recovery_codes_voided": epoch.recovery_codes,
         "without_recovery_codes": epoch.without_recovery_codes,
         "rotation_paused": epoch.paused_rotation,
+        "keys_needed_again": ids(&restored.keys_needed_again),
         "since": since,
     })
+}
+
+fn ids(keys: &[KeyId]) -> Vec<&str> {
+    keys.iter().map(KeyId::as_str).collect()
 }
 
 fn keys_json(keys: &[LostKey]) -> Value {
@@ -164,6 +170,15 @@ fn as_text(database: &DatabaseUrl, restored: &Restored) -> String {
     }
     if epoch.paused_rotation {
         text += "  re-encryption ran and is paused; `keyward keys rotate` goes on with it\n";
+    }
+    if !restored.keys_needed_again.is_empty() {
+        // Writing to a string cannot fail.
+        let _ = writeln!(
+            text,
+            "  these keys were retired since, and are needed again: {}. Run `keyward keys rotate` and \
+             retire them once more",
+            ids(&restored.keys_needed_again).join(", ")
+        );
     }
     match &restored.since {
         Some(since) => text + &compared(since),

@@ -1,6 +1,8 @@
+use keyward_auth::Host;
 use keyward_crypto::KeyId;
 use serde_json::json;
 
+use super::refusal::no_change;
 use crate::cli::Output;
 use crate::exit::{Exit, Failure};
 use crate::keys::{KeyFiles, KeyKind, add_to_file};
@@ -27,11 +29,16 @@ pub(super) fn add(settings: &Settings, kind: KeyKind, output: Output) -> Result<
             path.display()
         ))
     })?;
-    let after = ids(&Installation::open(settings)?, kind);
+    let installation = Installation::open(settings)?;
+    let after = ids(&installation, kind);
     let added = after.into_iter().find(|id| !before.contains(id));
     let added = added.ok_or_else(|| {
         Failure::unavailable(format!("{} was changed by somebody else", path.display()))
     })?;
+    installation
+        .encryption()
+        .note_added(&Host, added)
+        .map_err(|error| no_change(&error))?;
     terminal::print(&match output {
         Output::Json => {
             json!({ "kid": added.as_str(), "state": "added", "file": path }).to_string() + "\n"

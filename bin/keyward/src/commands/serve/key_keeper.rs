@@ -1,3 +1,4 @@
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -45,7 +46,12 @@ impl KeyKeeper {
             let mut work = work;
             let mut rounds = (0..JOIN_EVERY).cycle();
             while stopped.recv_timeout(EVERY) == Err(RecvTimeoutError::Timeout) {
-                work.round(rounds.next() == Some(0));
+                let says_so = rounds.next() == Some(0);
+                // Without this thread the node would not learn which keys the others use.
+                let round = AssertUnwindSafe(|| work.round(says_so));
+                if catch_unwind(round).is_err() {
+                    tracing::error!("keeping in step with the other nodes has failed; going on");
+                }
             }
             if let Err(error) = work.node.leave() {
                 tracing::warn!(error = %with_causes(&error), "cannot leave the nodes that serve");

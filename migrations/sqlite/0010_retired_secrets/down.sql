@@ -1,0 +1,10 @@
+DROP TRIGGER users_insert_secret;
+DROP TRIGGER users_update_secret;
+DROP TRIGGER api_keys_insert_secret;
+DROP TRIGGER api_keys_update_secret;
+DROP TRIGGER credentials_insert_secret;
+DROP TRIGGER credentials_update_secret;
+DROP TRIGGER agents_insert_secret;
+DROP TRIGGER agents_update_secret;
+DROP TRIGGER recovery_codes_insert_secret;
+DROP TRIGGER recovery_codes_update_secret;
