@@ -2,8 +2,11 @@
 
 use keyward_agents::{Agents as _, ManageAgents, TreeChange};
 use keyward_auth::{ApiKeyRecord, ApiKeys as _, Host, Role, UserChange, UserStatus, Users as _};
-use keyward_core::Store as _;
-use keyward_crypto::{ApiKey, Signed};
+use keyward_core::{Store as _, StoreError};
+use keyward_crypto::{ApiKey, FieldKey, KeyRing, Signed};
+use keyward_encryption::{
+    EncryptionKeys as _, KeyState, Leftovers, ManageEncryption, Pass, Reencrypt, Step, keep,
+};
 use keyward_store_diesel::testing::TestDatabase;
 
 use crate::support::{Client, macs, on_both, write};
@@ -18,6 +21,7 @@ on_both![
     the_last_administrator_stays_and_is_told,
     rows_that_are_not_genuine_are_not_made_so,
     nothing_is_compared_without_a_replaced_database,
+    a_key_that_was_retired_since_is_told_and_not_put_in_use_again,
 ];
 
 fn a_key_that_was_revoked_is_revoked_again(database: &TestDatabase) {
@@ -177,6 +181,43 @@ fn rows_that_are_not_genuine_are_not_made_so(database: &TestDatabase) {
             Ok::<_, keyward_core::StoreError>(())
         })
         .unwrap();
+}
+
+fn a_key_that_was_retired_since_is_told_and_not_put_in_use_again(database: &TestDatabase) {
+    let vault = Vault::new(database);
+    let world = &vault.world;
+    let environment = world.environment();
+    let (fields, macs) = (&environment.fields, &environment.macs);
+    let old = fields.active();
+    let added = FieldKey::generate();
+    fields.learn_too(&KeyRing::new(vec![added]).unwrap());
+    let new = fields.ids().last().unwrap();
+    write(&world.store, |tx| {
+        keep(tx, fields, macs, world.now()).map_err(|error| StoreError::Backend(error.into()))
+    });
+    let backup = vault.backup();
+    let manage = ManageEncryption::new(environment.clone());
+    manage.activate(&Host, new).unwrap();
+    manage.start(&Host).unwrap();
+    let (worker, mut pass) = (Reencrypt::new(environment.clone(), "w"), Pass::default());
+    while matches!(worker.step(&mut pass).unwrap(), Step::Moved(_)) {}
+    manage.retire(&Host, old, Leftovers::Keep).unwrap();
+
+    let restored = vault.restore(&backup, world, true).unwrap();
+
+    assert_eq!(restored.keys_needed_again, [old]);
+    let keys = world.store.read(|tx| tx.encryption_keys()).unwrap();
+    let state = |kid| keys.iter().find(|key| key.kid == kid).unwrap().state;
+    assert_eq!(
+        (state(old), state(new)),
+        (KeyState::DecryptOnly, KeyState::Active)
+    );
+    assert_eq!(fields.active(), new);
+    // What the backup had opens, and moves again.
+    manage.start(&Host).unwrap();
+    let mut pass = Pass::default();
+    while matches!(worker.step(&mut pass).unwrap(), Step::Moved(_)) {}
+    manage.retire(&Host, old, Leftovers::Keep).unwrap();
 }
 
 fn nothing_is_compared_without_a_replaced_database(database: &TestDatabase) {
