@@ -86,7 +86,7 @@ fn is_intact(ran: &Ran) -> bool {
     let report: Value = serde_json::from_str(&ran.stdout).unwrap();
     let mut checks = report["checks"].as_array().unwrap().iter();
     let check = checks.find(|check| check["id"] == "audit.intact").unwrap();
-    check["status"] == "pass"
+    check["outcome"] == "pass"
 }
 
 /// Other nodes may not have a secret that was only added here.
