@@ -28,8 +28,8 @@ pub(super) fn no_change(error: &EncryptionError) -> Failure {
                 .to_owned()
         }
         EncryptionError::InUse(values) => format!(
-            "{values} stored {} under this key, sealed or signed, and would be lost; run `keyward keys \
-             rotate` first",
+            "{values} stored {} sealed under this key or signed by it, and would be lost; run \
+             `keyward keys rotate` first",
             if *values == 1 {
                 "value is"
             } else {
