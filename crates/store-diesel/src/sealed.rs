@@ -128,13 +128,6 @@ pub(crate) fn count(
     connection: &mut AnyConnection,
     column: SealedColumn,
 ) -> QueryResult<Vec<(Option<KeyId>, u64)>> {
-    #[derive(QueryableByName)]
-    struct Counted {
-        #[diesel(sql_type = Nullable<Text>)]
-        kid: Option<String>,
-        #[diesel(sql_type = BigInt)]
-        rows: i64,
-    }
     let Place { sealed, filter, .. } = Place::of(column);
     let sql = format!(
         "SELECT substr({sealed}, 4, 16) AS kid, count(*) AS rows FROM {} WHERE {filter} \
@@ -142,13 +135,27 @@ pub(crate) fn count(
         column.table()
     );
     let counted: Vec<Counted> = each!(connection, inner => diesel::sql_query(sql).load(inner))?;
+    Ok(by_key(counted))
+}
+
+/// How many values name a key, as the database groups them.
+#[derive(QueryableByName)]
+pub(crate) struct Counted {
+    #[diesel(sql_type = Nullable<Text>)]
+    kid: Option<String>,
+    #[diesel(sql_type = BigInt)]
+    rows: i64,
+}
+
+/// Every key once, in the order of the keys. Texts that are no key are one.
+pub(crate) fn by_key(counted: Vec<Counted>) -> Vec<(Option<KeyId>, u64)> {
     let mut counts = BTreeMap::<_, u64>::new();
     for row in counted {
         let kid = row.kid.and_then(|kid| KeyId::parse(&kid));
         let count = counts.entry(kid).or_default();
         *count = count.saturating_add(u64::try_from(row.rows).unwrap_or(0));
     }
-    Ok(counts.into_iter().collect())
+    counts.into_iter().collect()
 }
 
 /// Where the values of a column are, in SQL.

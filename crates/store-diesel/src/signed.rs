@@ -1,7 +1,7 @@
 //! Every column with MACs that somebody needs for long.
 
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Bool, Nullable, Text};
+use diesel::sql_types::{BigInt, Bool, Text};
 use keyward_auth::{ApiKeyRecord, ListedKey};
 use keyward_core::{StoreError, Timestamp};
 use keyward_crypto::{ApiKeyId, EncryptedString, KeyId, Mac, Signed};
@@ -13,7 +13,7 @@ use crate::connection::each;
 use crate::credentials::CredentialRow;
 use crate::first::{cut, first};
 use crate::schema::{agents, api_keys, credentials, key_checks, recovery_codes, users};
-use crate::sealed::unless_held;
+use crate::sealed::{Counted, by_key, unless_held};
 use crate::users::UserRow;
 use crate::{DieselTx, stored};
 
@@ -43,20 +43,13 @@ impl SignedRows for DieselTx {
         column: MacColumn,
         now: Timestamp,
     ) -> Result<Vec<(Option<KeyId>, u64)>, StoreError> {
-        #[derive(QueryableByName)]
-        struct Counted {
-            #[diesel(sql_type = Nullable<Text>)]
-            kid: Option<String>,
-            #[diesel(sql_type = BigInt)]
-            rows: i64,
-        }
         let filter = match column {
             MacColumn::ApiKeySecret => WORKS,
             _ => "$1 = $1",
         };
         let sql = format!(
             "SELECT substr({}, 1, 16) AS kid, count(*) AS rows FROM {} WHERE {filter} \
-             GROUP BY 1 ORDER BY 1",
+             GROUP BY 1",
             column.column(),
             column.table()
         );
@@ -65,13 +58,7 @@ impl SignedRows for DieselTx {
                 .bind::<BigInt, _>(now.0)
                 .load(inner))
         })?;
-        Ok(counted
-            .into_iter()
-            .map(|row| {
-                let kid = row.kid.and_then(|kid| KeyId::parse(&kid));
-                (kid, u64::try_from(row.rows).unwrap_or(0))
-            })
-            .collect())
+        Ok(by_key(counted))
     }
 
     fn signed_not_under(
