@@ -29,15 +29,31 @@ impl AuditLog {
     /// Besides what the store reports, [`StoreError::Corrupt`] when the end of the chain is not
     /// the one that was written last. Nothing is recorded behind a chain that was cut off.
     pub fn record(&self, tx: &mut impl AuditEvents, event: &Event) -> Result<(), StoreError> {
-        let head = tx.lock_audit_head()?;
+        self.record_all(tx, std::slice::from_ref(event))
+    }
+
+    /// Appends all of these events, in their order. See [`record`](Self::record).
+    pub fn record_all(
+        &self,
+        tx: &mut impl AuditEvents,
+        events: &[Event],
+    ) -> Result<(), StoreError> {
+        if events.is_empty() {
+            return Ok(());
+        }
+        let mut head = tx.lock_audit_head()?;
         if let Some(head) = &head
             && !head.is_genuine(&self.macs)
         {
             return Err(not_genuine());
         }
-        let record = self.next(head.as_ref(), event)?;
-        let head = Head::of(&record, &self.macs);
-        tx.append_audit_event(&record, &head)
+        let mut records = Vec::with_capacity(events.len());
+        for event in events {
+            let record = self.next(head.as_ref(), event)?;
+            head = Some(Head::of(&record, &self.macs));
+            records.push(record);
+        }
+        head.map_or(Ok(()), |head| tx.append_audit_events(&records, &head))
     }
 
     fn next(&self, head: Option<&Head>, event: &Event) -> Result<Record, StoreError> {

@@ -11,9 +11,9 @@ pub trait AuditEvents {
     /// concurrent writers the second sees what the first has appended.
     fn lock_audit_head(&mut self) -> Result<Option<Head>, StoreError>;
 
-    /// Appends `record` and moves the end of the chain to `head`. Only after
+    /// Appends `records`, in their order, and moves the end of the chain to `head`. Only after
     /// [`lock_audit_head`](Self::lock_audit_head) in the same unit of work.
-    fn append_audit_event(&mut self, record: &Record, head: &Head) -> Result<(), StoreError>;
+    fn append_audit_events(&mut self, records: &[Record], head: &Head) -> Result<(), StoreError>;
 
     /// The same without a lock.
     fn audit_head(&mut self) -> Result<Option<Head>, StoreError>;

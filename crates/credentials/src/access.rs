@@ -15,7 +15,7 @@ use crate::{
 /// Opens secrets for an execution engine.
 pub struct AccessCredential<S> {
     store: S,
-    keys: KeyRing,
+    secrets: OpenSecrets,
     macs: MacRing,
     audit: AuditLog,
     clock: Arc<dyn Clock>,
@@ -30,7 +30,7 @@ impl<S: Store<Tx: CredentialsTx>> AccessCredential<S> {
     {
         Self {
             store: environment.store.clone(),
-            keys: environment.fields.clone(),
+            secrets: OpenSecrets::new(&environment.fields, &environment.macs),
             macs: environment.macs.clone(),
             audit: environment.audit.clone(),
             clock: Arc::clone(&environment.clock),
@@ -65,7 +65,7 @@ impl<S: Store<Tx: CredentialsTx>> AccessCredential<S> {
             if wanted.is_empty() && field.is_some() {
                 return Err(AccessError::NoSuchField);
             }
-            let opened = self.open_all(&stored, &wanted);
+            let opened = self.secrets.open_all(&stored, &wanted);
             let paths: Vec<_> = wanted.iter().map(|secret| secret.path.as_str()).collect();
             let event = Event::new(caller.actor(), CREDENTIAL_ACCESS, subject(id))
                 .with("fields", paths.join(" "))
@@ -83,15 +83,42 @@ impl<S: Store<Tx: CredentialsTx>> AccessCredential<S> {
         })?;
         opened.map_err(AccessError::Unreadable)
     }
+}
 
-    fn open_all(
+/// Opens what is stored.
+#[derive(Clone, Debug)]
+pub(crate) struct OpenSecrets {
+    keys: KeyRing,
+    macs: MacRing,
+}
+
+impl OpenSecrets {
+    pub(crate) fn new(keys: &KeyRing, macs: &MacRing) -> Self {
+        Self {
+            keys: keys.clone(),
+            macs: macs.clone(),
+        }
+    }
+
+    /// Whether the row is what was written. What it says about where its secrets belong is believed
+    /// only then.
+    pub(crate) fn is_genuine(&self, stored: &StoredCredential) -> bool {
+        let genuine = stored.credential.is_genuine(&self.macs);
+        if !genuine {
+            let id = stored.credential.unverified().id;
+            tracing::error!(credential = %id, "a stored credential is not genuine");
+        }
+        genuine
+    }
+
+    /// The secrets, in the clear, or the paths of those that cannot be opened.
+    pub(crate) fn open_all(
         &self,
         stored: &StoredCredential,
         wanted: &[&SecretField],
     ) -> Result<Vec<OpenedField>, Vec<FieldPath>> {
         let credential = stored.credential.unverified();
-        if !stored.credential.is_genuine(&self.macs) {
-            tracing::error!(credential = %credential.id, "a stored credential is not genuine");
+        if !self.is_genuine(stored) {
             return Err(wanted.iter().map(|secret| secret.path.clone()).collect());
         }
         let (opened, failed): (Vec<_>, Vec<_>) = wanted

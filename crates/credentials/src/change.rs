@@ -87,6 +87,31 @@ pub enum Problem {
     /// Too many members.
     #[error("too many members")]
     TooMany,
+    /// A credential of the type `llm` says itself where it belongs.
+    #[error("credentials of the type llm have this in detail.base_url")]
+    ElsewhereBaseUrl,
+    /// A rule names a secret that credentials of the type do not have.
+    #[error(
+        "credentials of this type have no such secret; name one as in detail, such as api_key or config.token"
+    )]
+    NoSuchSecret,
+    /// A rule names a header field that is not free.
+    #[error(
+        "expected the name of a header field that does not belong to the connection or the body"
+    )]
+    ReservedHeader,
+    /// Not exactly one user name.
+    #[error("expected one of username and username_field")]
+    OneUsername,
+    /// Not the name of a method.
+    #[error("expected a method in upper case, other than CONNECT and TRACE")]
+    Method,
+    /// Not the beginning of a path.
+    #[error("expected a path such as /v1/chat, without query, escapes and dot segments")]
+    PathPrefix,
+    /// A number that is too small or too large.
+    #[error("the number is too small or too large")]
+    Range,
     /// The field cannot be changed.
     #[error("this field cannot be changed; leave it out or give the value that it has")]
     ReadOnly,
@@ -301,7 +326,7 @@ fn members<'a>(map: Option<&str>, paths: impl Iterator<Item = &'a FieldPath>) ->
         .count()
 }
 
-fn is_base_url(text: &str) -> bool {
+pub(crate) fn is_base_url(text: &str) -> bool {
     // `Url` reads a backslash as a slash and drops line breaks and tabs; other programs do not, and
     // would send the secret to another host than the one that is compared here.
     let ambiguous = |c: char| c.is_control() || c.is_whitespace() || c == '\\';

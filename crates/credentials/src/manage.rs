@@ -1,6 +1,15 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::change::{Change, Write};
+use crate::destination::origin;
+use crate::seal::{kept_rules, seal_credential, seal_secrets};
+use crate::view::Viewer;
+use crate::{
+    BrokerRules, Credential, CredentialId, CredentialName, CredentialType, CredentialView,
+    Credentials as _, CredentialsTx, Detail, FieldPath, FieldProblem, Legacy, Mask, Problem,
+    Provenance, StoredCredential,
+};
 use keyward_audit::{Action, AuditLog, Event, Subject};
 use keyward_auth::needs::{CredentialsWrite, Read};
 use keyward_auth::{
@@ -8,16 +17,6 @@ use keyward_auth::{
 };
 use keyward_core::{Clock, LegacyId, Store, StoreError, Timestamp};
 use keyward_crypto::Signed;
-use url::Url;
-
-use crate::change::{Change, Write};
-use crate::seal::{seal_credential, seal_secrets};
-use crate::view::Viewer;
-use crate::{
-    Credential, CredentialId, CredentialName, CredentialType, CredentialView, Credentials as _,
-    CredentialsTx, Detail, FieldPath, FieldProblem, Legacy, Mask, Problem, Provenance,
-    StoredCredential,
-};
 
 /// Who sees credentials that somebody else made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -35,7 +34,7 @@ impl CredentialScope {
             .is_none_or(|creator| creator == credential.created_by)
     }
 
-    fn creator_filter(self, caller: &Principal) -> Option<UserId> {
+    pub(crate) fn creator_filter(self, caller: &Principal) -> Option<UserId> {
         (self == Self::Owner && !caller.is_admin()).then_some(caller.user)
     }
 }
@@ -172,16 +171,21 @@ impl<S: Store<Tx: CredentialsTx>> ManageCredentials<S> {
                 .map_err(|forged| StoreError::corrupt("credentials", forged))?;
             let mut change = Change::parse(old.credential_type, asked.detail)?;
             refuse_masks(&change, &masks)?;
+            let broker = match asked.broker {
+                None => old.broker.clone(),
+                Some(rules) => kept_rules(rules, old.credential_type)?,
+            };
             let new = Credential {
                 name: asked.name.unwrap_or_else(|| old.name.clone()),
                 open_fields: change.open_after(old.credential_type, &old.open_fields)?,
+                broker,
                 // Later with every change, also within one second: clients repeat it to find out
                 // that somebody else has changed the credential.
                 updated_at: now.max(old.updated_at.plus(1)),
                 version: old.version.saturating_add(1),
                 ..old.clone()
             };
-            let moved = destination(&old) != destination(&new);
+            let moved = origin(&old) != origin(&new);
             if moved {
                 caller.require_fresh_factor(now)?;
             }
@@ -268,6 +272,8 @@ pub struct NewCredential {
     pub credential_type: CredentialType,
     /// Their values.
     pub detail: Detail,
+    /// How it may be used through the broker, where more is to be said than its type says.
+    pub broker: Option<BrokerRules>,
 }
 
 /// A change of a credential.
@@ -277,6 +283,9 @@ pub struct CredentialChange {
     pub name: Option<CredentialName>,
     /// New values of fields; those that are not named stay.
     pub detail: Detail,
+    /// `Some(None)` drops the rules of the broker, `Some` of rules puts them in place of those that
+    /// are there; `None` keeps.
+    pub broker: Option<Option<BrokerRules>>,
     /// Fields that cannot be changed, where the request names them.
     pub same: Unchangeable,
 }
@@ -405,8 +414,9 @@ pub(crate) fn refuse_masks(
 /// have put a secret where none belongs.
 fn changed(old: &Credential, new: &Credential) -> String {
     let name = (old.name != new.name).then_some("name");
+    let rules = (old.broker != new.broker).then_some("broker");
     let fields = old.open_fields.differing(&new.open_fields);
-    let names: Vec<_> = name.into_iter().chain(fields).collect();
+    let names: Vec<_> = name.into_iter().chain(rules).chain(fields).collect();
     names.join(" ")
 }
 
@@ -422,22 +432,6 @@ fn cleared(change: &Change, present: &BTreeMap<FieldPath, Mask>, moved: bool) ->
         })
         .cloned()
         .collect()
-}
-
-/// Where the secrets of a credential are sent: scheme, host and port of its base URL, or its
-/// provider's own.
-fn destination(credential: &Credential) -> String {
-    let provider = credential
-        .open_fields
-        .get("provider")
-        .or_else(|| credential.open_fields.get("adapter"))
-        .or_else(|| credential.open_fields.get("tool_type"))
-        .unwrap_or_default();
-    let base_url = credential.open_fields.get("base_url");
-    base_url.and_then(|url| Url::parse(url).ok()).map_or_else(
-        || format!("provider {provider}"),
-        |url| url.origin().ascii_serialization(),
-    )
 }
 
 fn names<'a>(paths: impl IntoIterator<Item = &'a FieldPath>) -> String {

@@ -5,7 +5,7 @@ use keyward_auth::UserId;
 use keyward_core::{Id, LegacyId, Timestamp};
 use keyward_crypto::{Context, EncryptedString, MacPurpose, Signable, Signed};
 
-use crate::{CredentialType, FieldPath};
+use crate::{CredentialType, FieldPath, KeptRules};
 
 /// Names one credential.
 pub type CredentialId = Id<Credential>;
@@ -29,6 +29,8 @@ pub struct Credential {
     pub updated_at: Timestamp,
     /// Which row of another system it was imported from.
     pub legacy: Option<Legacy>,
+    /// How it may be used through the broker, where more is said than its type says.
+    pub broker: Option<KeptRules>,
     /// Counts the changes. Two changes of one credential cannot both succeed from one version.
     pub version: i64,
 }
@@ -178,11 +180,17 @@ impl Signable for Credential {
             self.open_fields.as_stored().as_bytes(),
             &version,
         ];
-        // It came later, and is a part only where it is set, so that older MACs stay what they were.
-        match self.legacy.map(Legacy::signed_part) {
-            None => work(&parts),
-            Some(legacy) => work(&[parts.as_slice(), &[legacy.as_bytes()]].concat()),
+        // These came later, and are parts only where they are set, so that older MACs stay what they
+        // were.
+        let legacy = self.legacy.map(Legacy::signed_part);
+        let rules = self.broker.as_ref();
+        let rules = rules.map(|rules| format!("broker={}", rules.as_stored()));
+        if legacy.is_none() && rules.is_none() {
+            return work(&parts);
         }
+        let later = legacy.iter().chain(&rules).map(String::as_bytes);
+        let all: Vec<_> = parts.into_iter().chain(later).collect();
+        work(&all)
     }
 }
 
@@ -255,6 +263,7 @@ mod tests {
             created_at: Timestamp(1),
             updated_at: Timestamp(2),
             legacy: None,
+            broker: None,
             version: 1,
         };
         for (legacy, expected) in expected {

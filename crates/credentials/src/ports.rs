@@ -1,9 +1,11 @@
 use keyward_audit::AuditEvents;
 use keyward_auth::{ApiKeys, IdempotencyKeys, UserId};
-use keyward_core::StoreError;
+use keyward_core::{StoreError, Timestamp};
 use keyward_crypto::{Mac, Signed};
 
-use crate::{Credential, CredentialId, FieldPath, Legacy, SecretField, StoredCredential};
+use crate::{
+    Credential, CredentialId, CredentialName, FieldPath, Legacy, SecretField, StoredCredential,
+};
 
 /// Credentials with their secret fields, inside a unit of work.
 pub trait Credentials {
@@ -18,6 +20,15 @@ pub trait Credentials {
         &mut self,
         legacy: Legacy,
     ) -> Result<Option<StoredCredential>, StoreError>;
+
+    /// Up to `limit` credentials of this name, in the order of their ids, in one statement; only
+    /// those that `created_by` made, if given.
+    fn credentials_named(
+        &mut self,
+        name: &CredentialName,
+        created_by: Option<UserId>,
+        limit: i64,
+    ) -> Result<Vec<StoredCredential>, StoreError>;
 
     /// Up to `limit` credentials after `after` in the order of ids, in one statement; only those
     /// that `created_by` made, if given.
@@ -46,9 +57,27 @@ pub trait Credentials {
     fn delete_credential(&mut self, id: CredentialId) -> Result<bool, StoreError>;
 }
 
+/// Counts how often somebody uses a credential, inside a unit of work.
+pub trait UseCounts {
+    /// Counts one use of `credential` by `user` in the minute that begins at `minute`, and says
+    /// whether it is one of the first `limit`. What is refused is not counted.
+    ///
+    /// One conditional statement, so that of two racing uses only one can be the last. A minute
+    /// before the one that is counted is counted as that one, so that nodes whose clocks differ
+    /// share one count; more than two minutes before it, the clock was wrong, and counting begins
+    /// anew.
+    fn count_use(
+        &mut self,
+        credential: CredentialId,
+        user: UserId,
+        minute: Timestamp,
+        limit: u32,
+    ) -> Result<bool, StoreError>;
+}
+
 /// All repositories that this crate's services use together.
 ///
 /// Never implement it: it follows from the others.
-pub trait CredentialsTx: Credentials + ApiKeys + IdempotencyKeys + AuditEvents {}
+pub trait CredentialsTx: Credentials + UseCounts + ApiKeys + IdempotencyKeys + AuditEvents {}
 
-impl<Tx: Credentials + ApiKeys + IdempotencyKeys + AuditEvents> CredentialsTx for Tx {}
+impl<Tx: Credentials + UseCounts + ApiKeys + IdempotencyKeys + AuditEvents> CredentialsTx for Tx {}

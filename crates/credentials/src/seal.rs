@@ -8,9 +8,10 @@ use crate::change::{Change, Write};
 use crate::fields::Shape;
 use crate::manage::refuse_masks;
 use crate::mask::last4;
+use crate::rules::problems;
 use crate::{
-    Credential, FieldPath, FieldProblem, Legacy, NewCredential, OpenFields, SecretField,
-    StoredCredential, field_context,
+    BrokerRules, Credential, CredentialType, FieldPath, FieldProblem, KeptRules, Legacy,
+    NewCredential, OpenFields, SecretField, StoredCredential, field_context,
 };
 
 /// Where a new credential comes from.
@@ -39,6 +40,7 @@ pub fn seal_credential(
     let open_fields = change.open_after(new.credential_type, &OpenFields::default())?;
     refuse_masks(&change, &BTreeMap::new())?;
     change.refuse_too_many(new.credential_type, &BTreeMap::new(), &[])?;
+    let broker = kept_rules(new.broker, new.credential_type)?;
     let credential = Credential {
         id: Id::generate(),
         name: new.name,
@@ -48,6 +50,7 @@ pub fn seal_credential(
         created_at: from.created_at,
         updated_at: from.updated_at,
         legacy: from.legacy,
+        broker,
         version: 1,
     };
     let secrets = seal_secrets(&credential, &mut change, keys, now);
@@ -55,6 +58,18 @@ pub fn seal_credential(
         credential: Signed::sign(credential, macs),
         secrets,
     })
+}
+
+/// Rules of the broker as they are kept, if nothing is wrong with them.
+pub(crate) fn kept_rules(
+    rules: Option<BrokerRules>,
+    kind: CredentialType,
+) -> Result<Option<KeptRules>, Vec<FieldProblem>> {
+    let problems = rules.as_ref().map(|rules| problems(rules, kind));
+    match problems {
+        Some(problems) if !problems.is_empty() => Err(problems),
+        _ => Ok(rules.map(KeptRules::new)),
+    }
 }
 
 /// Seals what the change sets, bound to its place in `credential`.

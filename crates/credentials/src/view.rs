@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::fields::{Field, FieldKind};
 use crate::{
-    CredentialId, CredentialType, FieldPath, Legacy, Mask, SecretField, StoredCredential,
-    field_context,
+    BrokerRules, CredentialId, CredentialType, FieldPath, Legacy, Mask, SecretField,
+    StoredCredential, field_context,
 };
 
 /// A credential as everybody who may read sees it: with masks in place of secrets.
@@ -22,6 +22,9 @@ pub struct CredentialView {
     pub credential_type: String,
     /// The fields of the type.
     pub detail: BTreeMap<String, FieldView>,
+    /// How it may be used through the broker, where more is said than its type says.
+    #[serde(default)]
+    pub broker: Option<BrokerRules>,
     /// Who made it.
     pub created_by_id: UserId,
     /// When it was made.
@@ -67,6 +70,7 @@ impl Viewer {
             detail: detail(credential.credential_type, masks, |name| {
                 credential.open_fields.get(name).map(str::to_owned)
             }),
+            broker: (credential.broker.as_ref()).map(|kept| kept.rules().clone()),
             created_by_id: credential.created_by,
             created_at: credential.created_at,
             updated_at: credential.updated_at,

@@ -11,7 +11,7 @@ use crate::call::Call;
 use crate::edge::RequestId;
 use crate::endpoint::{Access, Endpoint, Run};
 use crate::services::{ApiStore, Services};
-use crate::{Companion, Problem, Source, TrustedProxies, body, docs, health, routes};
+use crate::{Companion, Problem, Relay, Source, TrustedProxies, body, docs, health, routes};
 
 /// The whole API over one store. Clones share it.
 pub struct Api<S> {
@@ -20,6 +20,7 @@ pub struct Api<S> {
     document: Arc<utoipa::openapi::OpenApi>,
     proxies: Arc<TrustedProxies>,
     companions: Vec<Companion>,
+    relays: Vec<Relay>,
 }
 
 impl<S> Clone for Api<S> {
@@ -30,6 +31,7 @@ impl<S> Clone for Api<S> {
             document: Arc::clone(&self.document),
             proxies: Arc::clone(&self.proxies),
             companions: self.companions.clone(),
+            relays: self.relays.clone(),
         }
     }
 }
@@ -50,6 +52,7 @@ impl<S: ApiStore> Api<S> {
             document: Arc::new(document),
             proxies: Arc::default(),
             companions: Vec::new(),
+            relays: Vec::new(),
         }
     }
 
@@ -69,7 +72,14 @@ impl<S: ApiStore> Api<S> {
         self
     }
 
-    /// Mounts everything: `/api/v1`, companions, `/health`, `/openapi.json` and `/docs`, and an answer for
+    /// Passes requests on to other services.
+    #[must_use]
+    pub fn relaying(mut self, relay: Relay) -> Self {
+        self.relays.push(relay);
+        self
+    }
+
+    /// Mounts everything: `/api/v1`, companions, relays, `/health`, `/openapi.json` and `/docs`, and an answer for
     /// every other path.
     pub fn mount(&self, config: &mut web::ServiceConfig) {
         config.configure(|config| self.mount_routes(config));
@@ -91,6 +101,9 @@ impl<S: ApiStore> Api<S> {
     fn mount_companions(&self, config: &mut web::ServiceConfig) {
         for companion in &self.companions {
             companion.mount(&self.services, config);
+        }
+        for relay in &self.relays {
+            relay.mount(&self.services, config);
         }
     }
 

@@ -8,6 +8,7 @@ use actix_web::{Error, HttpMessage as _};
 use keyward_core::Id;
 
 use crate::Problem;
+use crate::relay::FromElsewhere;
 
 /// What every answer gets, whoever gives it: a request id, headers that keep browsers and caches
 /// from doing what they should not, a problem document in place of a bare error, and a log line.
@@ -70,8 +71,9 @@ impl RequestId {
 /// Errors that actix answers by itself, such as a path that is not UTF-8, get a body too.
 fn with_problem(response: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBody> {
     let status = response.status();
+    let is_from_elsewhere = response.response().extensions().contains::<FromElsewhere>();
     let has_body = response.headers().contains_key(header::CONTENT_TYPE);
-    if has_body || !(status.is_client_error() || status.is_server_error()) {
+    if has_body || is_from_elsewhere || !(status.is_client_error() || status.is_server_error()) {
         return response;
     }
     let problem = if status.is_client_error() {

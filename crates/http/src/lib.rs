@@ -34,7 +34,9 @@ mod health;
 mod input;
 mod openapi;
 mod peers;
+mod presented;
 mod problem;
+mod relay;
 mod routes;
 mod services;
 
@@ -44,4 +46,5 @@ pub use companion::{Companion, CompanionAnswer, CompanionRequest};
 pub use edge::edge;
 pub use peers::trusted_peers;
 pub use problem::Problem;
+pub use relay::{AnswerBody, BodyError, Relay, RelayRequest, RequestBody};
 pub use services::{ApiOptions, Services};

@@ -1,3 +1,5 @@
+mod calls;
+
 use std::borrow::Cow;
 use std::fmt;
 

@@ -51,6 +51,7 @@ impl<S: Store<Tx: ImportTx>> Pass<'_, S> {
             name,
             credential_type,
             detail: fields.detail,
+            broker: None,
         };
         let from = Provenance {
             created_by: owner.user.id,

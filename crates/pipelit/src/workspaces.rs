@@ -56,6 +56,7 @@ impl<S: Store<Tx: ImportTx>> Pass<'_, S> {
             name: names::credential(row.name.as_deref(), &otherwise, &mut repairs),
             credential_type: CredentialType::Generic,
             detail,
+            broker: None,
         };
         let from = Provenance {
             created_by: owner.user.id,

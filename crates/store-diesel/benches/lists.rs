@@ -155,6 +155,7 @@ fn credential() -> NewCredential {
         "custom_headers": { "X-Team": "team-0123456789abcdef" },
     });
     NewCredential {
+        broker: None,
         name: CredentialName::from_stored("OpenAI".to_owned()),
         credential_type: CredentialType::Llm,
         detail: serde_json::from_value(detail).unwrap(),

@@ -2,7 +2,7 @@ use diesel::prelude::*;
 use keyward_audit::{AuditEvents, Head, Record, RecordFields, Seq};
 use keyward_core::{StoreError, Timestamp};
 
-use crate::connection::AnyConnection;
+use crate::connection::{AnyConnection, each};
 use crate::first::{cut, first};
 use crate::schema::{audit_events, audit_head};
 use crate::{DieselTx, stored};
@@ -19,13 +19,16 @@ impl AuditEvents for DieselTx {
         Ok(read_head(row))
     }
 
-    fn append_audit_event(&mut self, record: &Record, head: &Head) -> Result<(), StoreError> {
-        let row = NewEvent::from(record);
-        self.run(|connection| {
-            diesel::insert_into(audit_events::table)
-                .values(&row)
-                .execute(connection)
-        })?;
+    fn append_audit_events(&mut self, records: &[Record], head: &Head) -> Result<(), StoreError> {
+        let rows: Vec<_> = records.iter().map(NewEvent::from).collect();
+        // One statement takes a limited number of parameters.
+        for rows in rows.chunks(EVENTS_AT_ONCE) {
+            self.run(|connection| {
+                each!(connection, inner => diesel::insert_into(audit_events::table)
+                    .values(rows)
+                    .execute(inner))
+            })?;
+        }
         let moved = self.run(|connection| {
             diesel::update(audit_head::table)
                 .set((
@@ -93,6 +96,9 @@ fn read_head(row: Option<(Seq, String, String)>) -> Option<Head> {
         mac: stored::mac(&mac),
     })
 }
+
+/// Eleven parameters each.
+const EVENTS_AT_ONCE: usize = 100;
 
 #[derive(Insertable)]
 #[diesel(table_name = audit_events)]

@@ -2,8 +2,8 @@ use diesel::prelude::*;
 use keyward_auth::UserId;
 use keyward_core::{LegacyId, StoreError, Timestamp};
 use keyward_credentials::{
-    Credential, CredentialId, CredentialName, CredentialType, Credentials, FieldPath, Legacy,
-    OpenFields, SecretField, StoredCredential,
+    Credential, CredentialId, CredentialName, CredentialType, Credentials, FieldPath, KeptRules,
+    Legacy, OpenFields, SecretField, StoredCredential,
 };
 use keyward_crypto::{EncryptedString, Mac, Signed};
 
@@ -63,6 +63,39 @@ impl Credentials for DieselTx {
                 .load(connection),
         })?;
         Ok(collect(rows)?.pop())
+    }
+
+    fn credentials_named(
+        &mut self,
+        name: &CredentialName,
+        created_by: Option<UserId>,
+        limit: i64,
+    ) -> Result<Vec<StoredCredential>, StoreError> {
+        let page = diesel::alias!(credentials as page);
+        let named = page
+            .filter(page.field(credentials::name).eq(name.as_str()))
+            .order(first(limit, page.field(credentials::id)))
+            .select(page.field(credentials::id));
+        let rows = match created_by {
+            None => self.run(|connection| {
+                each!(connection, inner => credentials::table
+                    .left_join(credential_secrets::table)
+                    .filter(credentials::id.eq_any(named))
+                    .order((credentials::id, credential_secrets::field))
+                    .select(Row::as_select())
+                    .load(inner))
+            }),
+            Some(user) => self.run(|connection| {
+                let named = named.filter(page.field(credentials::created_by).eq(user.to_string()));
+                each!(connection, inner => credentials::table
+                    .left_join(credential_secrets::table)
+                    .filter(credentials::id.eq_any(named))
+                    .order((credentials::id, credential_secrets::field))
+                    .select(Row::as_select())
+                    .load(inner))
+            }),
+        }?;
+        Ok(cut(collect(rows)?, limit))
     }
 
     fn credentials_after(
@@ -146,7 +179,7 @@ impl Credentials for DieselTx {
 }
 
 #[derive(Insertable, AsChangeset)]
-#[diesel(table_name = credentials)]
+#[diesel(table_name = credentials, treat_none_as_null = true)]
 struct NewCredential<'a> {
     id: String,
     name: &'a str,
@@ -159,6 +192,7 @@ struct NewCredential<'a> {
     row_mac: String,
     legacy_id: Option<i64>,
     legacy_workspace_id: Option<i64>,
+    broker: Option<&'a str>,
 }
 
 impl<'a> From<&'a Signed<Credential>> for NewCredential<'a> {
@@ -179,6 +213,7 @@ impl<'a> From<&'a Signed<Credential>> for NewCredential<'a> {
                 .and_then(Legacy::credential)
                 .map(|id| id.0),
             legacy_workspace_id: credential.legacy.and_then(Legacy::workspace).map(|id| id.0),
+            broker: credential.broker.as_ref().map(KeptRules::as_stored),
         }
     }
 }
@@ -227,6 +262,7 @@ pub(crate) struct CredentialRow {
     row_mac: String,
     legacy_id: Option<i64>,
     legacy_workspace_id: Option<i64>,
+    broker: Option<String>,
 }
 
 #[derive(Queryable, Selectable)]
@@ -265,6 +301,7 @@ impl TryFrom<CredentialRow> for Signed<Credential> {
         let open_fields = OpenFields::from_stored(row.open_fields);
         let legacy_id = row.legacy_id.map(LegacyId).map(Legacy::Credential);
         let legacy = legacy_id.or(row.legacy_workspace_id.map(LegacyId).map(Legacy::Workspace));
+        let broker = row.broker.map(KeptRules::from_stored).transpose();
         let credential = Credential {
             id: stored::id(&row.id, "credentials.id")?,
             name: CredentialName::from_stored(row.name),
@@ -274,6 +311,7 @@ impl TryFrom<CredentialRow> for Signed<Credential> {
             created_at: Timestamp(row.created_at),
             updated_at: Timestamp(row.updated_at),
             legacy,
+            broker: mac.covers(broker.ok(), None),
             version: row.version,
         };
         Ok(mac.over(credential))

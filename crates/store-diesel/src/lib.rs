@@ -75,6 +75,7 @@ pub mod testing;
 mod tickets;
 mod url;
 mod users;
+mod uses;
 
 pub use durability::DurabilityReport;
 pub use failure::ConnectError;

@@ -85,6 +85,7 @@ diesel::table! {
         row_mac -> Text,
         legacy_id -> Nullable<BigInt>,
         legacy_workspace_id -> Nullable<BigInt>,
+        broker -> Nullable<Text>,
     }
 }
 

@@ -124,6 +124,8 @@ fn rows_need_the_rows_that_they_refer_to(database: &TestDatabase) {
         ("idempotency_keys", "user_id"),
         ("credentials", "created_by"),
         ("credential_secrets", "credential_id"),
+        ("credential_uses", "credential_id"),
+        ("credential_uses", "user_id"),
         ("totp_secrets", "user_id"),
         ("recovery_codes", "user_id"),
         ("attempts", "account"),
@@ -139,6 +141,7 @@ fn a_deleted_credential_takes_its_secrets_along(database: &TestDatabase) {
     let mut client = filled(database);
     client.run("DELETE FROM credentials").unwrap();
     assert_eq!(client.count("credential_secrets"), 0);
+    assert_eq!(client.count("credential_uses"), 0);
 }
 
 fn there_is_one_row_of_a_key(database: &TestDatabase) {
@@ -258,6 +261,7 @@ fn digest(table: &str) -> String {
         "audit_head" => "last_mac || mac",
         "credentials" => "id || name || credential_type || created_by || open_fields || row_mac",
         "credential_secrets" => "credential_id || field || sealed",
+        "credential_uses" => "credential_id || user_id || minute || uses",
         "encryption_rotation" => "id || state || total",
         "safekeeping" => "kind || key_ids",
         "totp_secrets" => "user_id || active || pending || pending_expires_at",
@@ -342,6 +346,15 @@ const ROWS: &[(&str, &str, &str)] = &[
         "credential_secrets",
         "credential_id, field, sealed, last4",
         "('01920000-0000-7000-8000-c00000000001', 'api_key', 'v1.0123456789abcdef.x', 'wxyz')",
+    ),
+    (
+        "credential_uses",
+        "credential_id, user_id, minute, uses",
+        concat!(
+            "('01920000-0000-7000-8000-c00000000001', '",
+            user_id!(),
+            "', 60, 1)"
+        ),
     ),
     (
         "key_checks",
@@ -438,6 +451,10 @@ const VIOLATIONS: &[(&str, &str)] = &[
     ("credentials", "created_by = NULL"),
     ("credentials", "open_fields = ''"),
     ("credentials", "open_fields = '[]'"),
+    ("credentials", "broker = ''"),
+    ("credentials", "broker = '[]'"),
+    ("credential_uses", "minute = NULL"),
+    ("credential_uses", "uses = 0"),
     ("credentials", "updated_at = NULL"),
     ("credentials", "version = -1"),
     ("credentials", "row_mac = ''"),

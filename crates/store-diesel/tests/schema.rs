@@ -28,7 +28,7 @@ on_both![
     a_store_works_once_its_database_is_migrated,
 ];
 
-const MIGRATIONS: [&str; 10] = [
+const MIGRATIONS: [&str; 11] = [
     "0001_auth",
     "0002_audit",
     "0003_credentials",
@@ -39,6 +39,7 @@ const MIGRATIONS: [&str; 10] = [
     "0008_imported",
     "0009_safekeeping",
     "0010_retired_secrets",
+    "0011_broker",
 ];
 
 fn migrating_reports_what_it_did(database: &TestDatabase) {
@@ -97,7 +98,7 @@ fn a_newer_schema_is_refused_and_left_alone(database: &TestDatabase) {
         "{error}"
     );
     assert_eq!(client.values(&schema(&client)), before);
-    assert_eq!(client.count("__diesel_schema_migrations"), 10);
+    assert_eq!(client.count("__diesel_schema_migrations"), 11);
 }
 
 fn a_failed_migration_leaves_nothing(database: &TestDatabase) {

@@ -147,6 +147,7 @@ fn a_damaged_credential_is_listed_as_unreadable_and_can_be_deleted(database: &Te
     for (column, value) in damages {
         let detail = serde_json::json!({ "provider": "openai", "api_key": "sk-0123456789abcdef" });
         let new = NewCredential {
+            broker: None,
             name: CredentialName::from_stored("OpenAI".to_owned()),
             credential_type: CredentialType::Llm,
             detail: serde_json::from_value(detail).unwrap(),
@@ -340,6 +341,7 @@ fn credential(created_by: UserId) -> StoredCredential {
         created_at: NOW,
         updated_at: NOW,
         legacy: None,
+        broker: None,
         version: 1,
     });
     StoredCredential {

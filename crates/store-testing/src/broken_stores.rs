@@ -17,11 +17,14 @@ use keyward_auth::{
 };
 use keyward_core::{LegacyId, Store, StoreError, Timestamp};
 use keyward_credentials::{
-    Credential, CredentialId, Credentials, FieldPath, Legacy, SecretField, StoredCredential,
+    Credential, CredentialId, CredentialName, Credentials, FieldPath, Legacy, SecretField,
+    StoredCredential, UseCounts,
 };
 use keyward_crypto::{ApiKeyId, ApiKeyKind, Mac, Signed};
 
-use crate::contract::{api_keys, audit, credentials, idempotency, rows, units_of_work, users};
+use crate::contract::{
+    api_keys, audit, credentials, idempotency, rows, units_of_work, users, uses,
+};
 use crate::{MemoryStore, MemoryTx};
 
 /// What is wrong with a store.
@@ -70,6 +73,14 @@ enum Fault {
     ForgetsDeletedImports,
     /// The number of a workspace finds a credential.
     MixesLegacyRows,
+    /// A name finds the credentials of everybody.
+    NamesWithoutCreator,
+    /// One count for all users of a credential.
+    SharedUses,
+    /// A count that never ends.
+    UsesForEver,
+    /// A minute that is over gives the count back.
+    UsesBeginAnewWhenever,
     /// Something is wrong with attempts, second factors or tickets.
     People(people::Fault),
     /// Something is wrong with agents or their proofs.
@@ -357,21 +368,47 @@ impl IdempotencyKeys for BrokenTx {
     }
 }
 
+impl UseCounts for BrokenTx {
+    fn count_use(
+        &mut self,
+        credential: CredentialId,
+        user: UserId,
+        minute: Timestamp,
+        limit: u32,
+    ) -> Result<bool, StoreError> {
+        let minute = match self.fault {
+            Fault::UsesForEver => Timestamp(1_800_000_000),
+            // Earlier minutes look like clocks that were wrong.
+            Fault::UsesBeginAnewWhenever => Timestamp(minute.0.saturating_mul(60)),
+            _ => minute,
+        };
+        let user = match self.fault {
+            Fault::SharedUses => {
+                let found = self.inner.credential(credential)?;
+                found.map_or(user, |found| found.credential.unverified().created_by)
+            }
+            _ => user,
+        };
+        self.inner.count_use(credential, user, minute, limit)
+    }
+}
+
 impl AuditEvents for BrokenTx {
     fn lock_audit_head(&mut self) -> Result<Option<Head>, StoreError> {
         self.inner.lock_audit_head()
     }
 
-    fn append_audit_event(&mut self, record: &Record, head: &Head) -> Result<(), StoreError> {
+    fn append_audit_events(&mut self, records: &[Record], head: &Head) -> Result<(), StoreError> {
         if self.signs_wrongly(signed::Fault::AppendsRetired) {
             let keys = std::mem::take(&mut self.inner.tables.encryption_keys);
-            let appended = self.inner.append_audit_event(record, head);
+            let appended = self.inner.append_audit_events(records, head);
             self.inner.tables.encryption_keys = keys;
             return appended;
         }
-        self.inner.append_audit_event(record, head)?;
-        if self.fault == Fault::SeqGaps && record.fields.seq % 10 == 0 {
-            Arc::make_mut(&mut self.inner.tables.audit).remove(&record.fields.seq);
+        self.inner.append_audit_events(records, head)?;
+        let seqs = records.iter().map(|record| record.fields.seq);
+        for seq in seqs.filter(|seq| self.fault == Fault::SeqGaps && seq % 10 == 0) {
+            Arc::make_mut(&mut self.inner.tables.audit).remove(&seq);
         }
         Ok(())
     }
@@ -420,6 +457,16 @@ impl Credentials for BrokenTx {
             _ => legacy,
         };
         self.inner.credential_by_legacy(legacy)
+    }
+
+    fn credentials_named(
+        &mut self,
+        name: &CredentialName,
+        created_by: Option<UserId>,
+        limit: i64,
+    ) -> Result<Vec<StoredCredential>, StoreError> {
+        let created_by = created_by.filter(|_| self.fault != Fault::NamesWithoutCreator);
+        self.inner.credentials_named(name, created_by, limit)
     }
 
     fn credentials_after(
@@ -686,6 +733,34 @@ fn secrets_that_outlive_their_credential_are_found() {
             credentials::a_deleted_credential_takes_its_secrets_along(store, user);
         },
     );
+}
+
+#[test]
+fn a_name_that_finds_what_somebody_else_made_is_found() {
+    assert_found(Fault::NamesWithoutCreator, "credentials_named", |store| {
+        let (user, other) = (rows::added_user(store), rows::added_user(store));
+        credentials::a_name_finds_all_that_have_it(store, user, other);
+    });
+}
+
+#[test]
+fn uses_that_are_counted_wrongly_are_found() {
+    assert_found(Fault::SharedUses, "for each credential", |store| {
+        let (user, other) = (rows::added_user(store), rows::added_user(store));
+        uses::as_many_uses_as_allowed_are_counted(store, user, other);
+    });
+    assert_found(Fault::UsesForEver, "in a later minute", |store| {
+        let user = rows::added_user(store);
+        uses::a_later_minute_begins_anew(store, user);
+    });
+    assert_found(Fault::UsesBeginAnewWhenever, "share one count", |store| {
+        let user = rows::added_user(store);
+        uses::a_clock_that_is_a_little_behind_shares_the_count(store, user);
+    });
+    assert_found(Fault::ReadThenWrite, "of 24 uses at once", |store| {
+        let user = rows::added_user(store);
+        uses::of_racing_uses_as_many_as_allowed_are_counted(store, user);
+    });
 }
 
 #[test]

@@ -23,13 +23,14 @@ pub(crate) mod signed;
 pub(crate) mod tickets;
 pub(crate) mod units_of_work;
 pub(crate) mod users;
+pub(crate) mod uses;
 
 use std::sync::Arc;
 
 use keyward_agents::AgentsTx;
 use keyward_audit::VerifyAudit;
 use keyward_core::Store;
-use keyward_credentials::Credentials;
+use keyward_credentials::{Credentials, UseCounts};
 use keyward_encryption::EncryptionTx;
 
 pub use agents::agents;
@@ -45,6 +46,7 @@ pub use signed::signed_rows;
 pub use tickets::{login_tickets, login_tickets_of};
 pub use units_of_work::units_of_work;
 pub use users::users;
+pub use uses::use_counts;
 
 /// Checks every promise that the ports make, races included.
 ///
@@ -54,7 +56,7 @@ pub use users::users;
 /// # Panics
 ///
 /// At the first promise that is broken.
-pub fn contract<S: Store<Tx: AgentsTx + Credentials + EncryptionTx>>(store: S) {
+pub fn contract<S: Store<Tx: AgentsTx + Credentials + UseCounts + EncryptionTx>>(store: S) {
     let store = Arc::new(store);
     // First, so that on an empty store the race for the first event of the chain is run too.
     audit(&*store);
@@ -72,6 +74,7 @@ pub fn contract<S: Store<Tx: AgentsTx + Credentials + EncryptionTx>>(store: S) {
     used_proofs(&*store);
     attempts::new_secrets_reset_nothing(&*store, rows::added_user(&*store));
     credentials(&*store);
+    use_counts(&*store, owner, rows::added_user(&*store));
     encryption_keys(&*store);
     sealed_values(&*store);
     signed_rows(&*store);
@@ -92,7 +95,7 @@ pub fn contract<S: Store<Tx: AgentsTx + Credentials + EncryptionTx>>(store: S) {
     clippy::needless_pass_by_value,
     reason = "it takes the store over, as `contract` does"
 )]
-pub fn races<S: Store<Tx: AgentsTx + Credentials + EncryptionTx>>(store: Arc<S>) {
+pub fn races<S: Store<Tx: AgentsTx + Credentials + UseCounts + EncryptionTx>>(store: Arc<S>) {
     let store = &*store;
     let owner = rows::added_user(store);
     users::of_racing_names_one_is_added(store);
@@ -108,6 +111,7 @@ pub fn races<S: Store<Tx: AgentsTx + Credentials + EncryptionTx>>(store: Arc<S>)
     tickets::of_racing_tries_as_many_as_allowed_get_the_ticket(store, owner);
     tickets::of_racing_uses_of_a_ticket_one_succeeds(store, owner);
     credentials::of_racing_changes_one_is_written(store, owner);
+    uses::of_racing_uses_as_many_as_allowed_are_counted(store, owner);
     agents::of_racing_changes_one_is_written(store);
     proofs::of_racing_uses_of_a_proof_one_succeeds(store);
     encryption::of_racing_first_starts_one_adds_its_key(store);

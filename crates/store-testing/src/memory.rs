@@ -8,6 +8,7 @@ mod people;
 mod signed;
 mod tamper;
 mod users;
+mod uses;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -136,6 +137,7 @@ pub(crate) struct Tables {
     pub(crate) tickets: Table<TicketId, people::Ticket>,
     pub(crate) answers: Table<(UserId, String), StoredAnswer>,
     pub(crate) credentials: Table<CredentialId, credentials::Row>,
+    pub(crate) uses: Table<(CredentialId, UserId), uses::Uses>,
     pub(crate) encryption_keys: Table<KeyId, KeyRecord>,
     pub(crate) audit_keys: Table<KeyId, EncryptedString>,
     pub(crate) rotation: encryption::Rotation,

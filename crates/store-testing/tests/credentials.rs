@@ -282,6 +282,7 @@ impl World {
             "custom_headers": { "X-Team": PLAIN[1], "X-Other": PLAIN[2] },
         });
         let new = NewCredential {
+            broker: None,
             name: CredentialName::parse("kept").unwrap(),
             credential_type: CredentialType::Llm,
             detail: serde_json::from_value(detail).unwrap(),

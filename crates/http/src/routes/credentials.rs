@@ -5,8 +5,8 @@ use keyward_auth::needs::{CredentialsAccess, CredentialsWrite, Read};
 use keyward_auth::{Permit, UserId};
 use keyward_core::{LegacyId, Timestamp};
 use keyward_credentials::{
-    Credential, CredentialChange, CredentialId, CredentialName, CredentialType, CredentialView,
-    Detail, FieldView, Legacy, NewCredential, OpenedField, Unchangeable,
+    BrokerRules, Credential, CredentialChange, CredentialId, CredentialName, CredentialType,
+    CredentialView, Detail, FieldView, Legacy, NewCredential, OpenedField, Unchangeable,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -16,6 +16,7 @@ use crate::answer::{Created, Done, Found};
 use crate::endpoint::Endpoint;
 use crate::input::{At, Attempt, Body, IdCursor, Listed, Listing, Page, fetch, field};
 use crate::problem::FieldError;
+use crate::routes::schemas;
 use crate::services::{ApiStore, Services};
 
 pub(crate) fn endpoints<S: ApiStore>() -> Vec<Endpoint<S>> {
@@ -87,6 +88,7 @@ fn create<S: ApiStore>(
         name,
         credential_type: body.credential_type.into(),
         detail: body.detail,
+        broker: body.broker,
     };
     let made = services.credentials.create(caller, new, attempt.as_ref())?;
     Ok(Created(made.into()))
@@ -115,6 +117,7 @@ fn change<S: ApiStore>(
     let change = CredentialChange {
         name,
         detail: body.detail.unwrap_or_default(),
+        broker: body.broker,
         same: Unchangeable {
             id: body.id,
             credential_type: body.credential_type,
@@ -173,6 +176,9 @@ pub(crate) struct CreateCredential {
     /// `tool`: `tool_type`, `config`. `generic`: any names, all secret.
     #[schema(value_type = std::collections::HashMap<String, serde_json::Value>)]
     detail: Detail,
+    /// How it may be used through the broker, where more is to be said than its type says.
+    #[schema(value_type = Option<schemas::BrokerRules>)]
+    broker: Option<BrokerRules>,
 }
 
 /// Which fields a credential has.
@@ -208,6 +214,14 @@ pub(crate) struct ChangeCredential {
     /// Merged field by field. The mask that a read gives for a secret keeps it.
     #[schema(value_type = Option<std::collections::HashMap<String, serde_json::Value>>, nullable = false)]
     detail: Option<Detail>,
+    /// In place of all rules of the broker that are there; null drops them.
+    #[serde(default, deserialize_with = "given")]
+    #[expect(
+        clippy::option_option,
+        reason = "null drops, and what is not there keeps"
+    )]
+    #[schema(value_type = Option<schemas::BrokerRules>)]
+    broker: Option<Option<BrokerRules>>,
     /// Cannot be changed; may be repeated.
     #[schema(value_type = Option<String>, format = "uuid")]
     id: Option<CredentialId>,
@@ -258,6 +272,9 @@ pub(crate) struct CredentialBody {
     /// `"unreadable": true` when it cannot be opened.
     #[schema(value_type = std::collections::HashMap<String, serde_json::Value>)]
     detail: BTreeMap<String, FieldView>,
+    /// How it may be used through the broker, where more is said than its type says.
+    #[schema(value_type = Option<schemas::BrokerRules>, required = true)]
+    broker: Option<BrokerRules>,
     #[schema(value_type = String, format = "uuid")]
     created_by_id: UserId,
     #[schema(value_type = String, format = "date-time")]
@@ -281,6 +298,7 @@ impl From<CredentialView> for CredentialBody {
             name: view.name,
             credential_type: view.credential_type,
             detail: view.detail,
+            broker: view.broker,
             created_by_id: view.created_by_id,
             created_at: view.created_at,
             updated_at: view.updated_at,
@@ -297,6 +315,13 @@ pub(crate) struct Secrets {
     #[serde(serialize_with = "exposed")]
     #[schema(value_type = std::collections::HashMap<String, String>)]
     fields: Vec<OpenedField>,
+}
+
+/// Tells `null` from a member that is not there.
+fn given<'de, T: Deserialize<'de>, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
 }
 
 fn exposed<S: serde::Serializer>(fields: &[OpenedField], serializer: S) -> Result<S::Ok, S::Error> {

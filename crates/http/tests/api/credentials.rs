@@ -15,6 +15,7 @@ async fn a_credential_is_shown_with_masks() {
         insta::allow_duplicates! {
             insta::assert_json_snapshot!(settled(&made), @r#"
             {
+              "broker": null,
               "created_at": "2027-01-15T08:00:00Z",
               "created_by_id": "[uuid]",
               "credential_type": "llm",

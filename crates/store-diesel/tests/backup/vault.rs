@@ -39,6 +39,7 @@ impl Vault {
         let key = world.add_key(&world.add(Role::Normal));
         let permit = world.permit(&key).unwrap();
         let new = NewCredential {
+            broker: None,
             name: CredentialName::parse("Zoë's \"key\"").unwrap(),
             credential_type: CredentialType::Llm,
             detail: serde_json::from_value(json!({

@@ -60,13 +60,13 @@ pub(crate) fn racing_writers_leave_no_gap<S: Store<Tx: AuditEvents>>(store: &S, 
     assert_eq!(
         rows.iter().map(|row| row.fields.seq).collect::<Vec<_>>(),
         (start + 1..=expected).collect::<Vec<_>>(),
-        "append_audit_event: the events of {WRITERS} concurrent writers must be numbered without \
+        "append_audit_events: the events of {WRITERS} concurrent writers must be numbered without \
          gaps; lock_audit_head must hold other writers back until the unit of work ends"
     );
     assert_eq!(
         last_seq(store),
         expected,
-        "append_audit_event: the end of the chain was not moved"
+        "append_audit_events: the end of the chain was not moved"
     );
     for writer in 0..WRITERS {
         let own = format!("{run}/{writer}");
@@ -76,7 +76,7 @@ pub(crate) fn racing_writers_leave_no_gap<S: Store<Tx: AuditEvents>>(store: &S, 
         let expected: Vec<_> = (0..EVENTS).map(|n| format!("{{\"n\":\"{n}\"}}")).collect();
         assert_eq!(
             own, expected,
-            "append_audit_event: events of one writer are lost or out of order"
+            "append_audit_events: events of one writer are lost or out of order"
         );
     }
     assert_sound(store, macs);
@@ -165,14 +165,14 @@ fn the_event_of_a_failed_unit_of_work_is_gone<S: Store<Tx: AuditEvents>>(
     assert_eq!(
         head(read(store, |tx| tx.audit_head())),
         before,
-        "append_audit_event: a failed `write` moved the end of the chain"
+        "append_audit_events: a failed `write` moved the end of the chain"
     );
     write(store, |tx| log.record(tx, &event("contract.kept")));
     let rows = read(store, |tx| tx.audit_events_before(None, 1));
     assert_eq!(
         rows.first().map(|row| row.fields.seq),
         before.map(|(seq, _)| seq + 1),
-        "append_audit_event: the number of an event that was undone must be used again"
+        "append_audit_events: the number of an event that was undone must be used again"
     );
 }
 

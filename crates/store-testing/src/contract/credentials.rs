@@ -1,8 +1,8 @@
 use keyward_auth::{UserId, Users};
 use keyward_core::{Id, Store, Timestamp};
 use keyward_credentials::{
-    Credential, CredentialId, CredentialName, CredentialType, Credentials, FieldPath, Legacy,
-    OpenFields, SecretField, StoredCredential,
+    Credential, CredentialId, CredentialName, CredentialType, Credentials, FieldPath, KeptRules,
+    Legacy, OpenFields, SecretField, StoredCredential,
 };
 use keyward_crypto::{EncryptedString, Signed};
 
@@ -33,6 +33,7 @@ pub fn credentials_of<S: Store<Tx: Credentials>>(store: &S, owner: UserId, other
     a_secret_is_dropped_if_it_is_there(store, owner);
     a_change_leaves_the_secrets(store, owner);
     an_imported_credential_is_found_by_its_number(store, owner);
+    a_name_finds_all_that_have_it(store, owner, other);
     a_stale_change_is_not_written(store, owner);
     a_deleted_credential_takes_its_secrets_along(store, owner);
     a_list_has_every_credential_once(store, owner, other);
@@ -201,6 +202,52 @@ pub(crate) fn an_imported_credential_is_found_by_its_number<S: Store<Tx: Credent
     }
 }
 
+pub(crate) fn a_name_finds_all_that_have_it<S: Store<Tx: Credentials>>(
+    store: &S,
+    owner: UserId,
+    other: UserId,
+) {
+    let name = CredentialName::from_stored(format!("Name of {}", CredentialId::generate()));
+    let named = |owner| {
+        let mut new = credential(owner, 2);
+        new.credential = sign(Credential {
+            name: name.clone(),
+            ..new.credential.unverified().clone()
+        });
+        write(store, |tx| tx.add_credential(&new));
+        new
+    };
+    let mut all = [named(owner), named(other), named(owner)];
+    all.sort_by_key(|one| one.credential.unverified().id);
+    let ids = |created_by: Option<UserId>, limit| {
+        let found = read(store, |tx| tx.credentials_named(&name, created_by, limit));
+        let secrets = found.iter().all(|one| one.secrets.len() == 2);
+        assert!(secrets, "credentials_named: without their secrets");
+        let ids = found.iter().map(|one| one.credential.unverified().id);
+        ids.collect::<Vec<_>>()
+    };
+    let expected = |created_by: Option<UserId>| {
+        let rows = all.iter().map(|one| one.credential.unverified());
+        let rows = rows.filter(|row| created_by.is_none_or(|user| row.created_by == user));
+        rows.map(|row| row.id).collect::<Vec<_>>()
+    };
+    for created_by in [None, Some(owner), Some(other)] {
+        let expected = expected(created_by);
+        assert_eq!(ids(created_by, 9), expected, "credentials_named");
+        assert_eq!(
+            ids(created_by, 1),
+            expected[..1],
+            "credentials_named: limit"
+        );
+    }
+    // Names are compared as they are, not as patterns and not without their case.
+    for near in ["%", &name.as_str().to_lowercase(), &name.as_str()[1..]] {
+        let near = CredentialName::from_stored(near.to_owned());
+        let found = read(store, |tx| tx.credentials_named(&near, None, 9));
+        assert!(found.is_empty(), "credentials_named: another name");
+    }
+}
+
 fn a_change_leaves_the_secrets<S: Store<Tx: Credentials>>(store: &S, owner: UserId) {
     let mut stored = added(store, owner, 3);
     let bystander = added(store, owner, 1);
@@ -209,6 +256,7 @@ fn a_change_leaves_the_secrets<S: Store<Tx: Credentials>>(store: &S, owner: User
         name: CredentialName::from_stored("Σ".to_owned()),
         credential_type: CredentialType::Tool,
         open_fields: open_fields("changed"),
+        broker: KeptRules::from_stored(r#"{"requests_per_minute":7}"#).ok(),
         created_at: Timestamp(3),
         updated_at: Timestamp(4),
         version: 9,
@@ -218,8 +266,15 @@ fn a_change_leaves_the_secrets<S: Store<Tx: Credentials>>(store: &S, owner: User
         write(store, |tx| tx.replace_credential(old.mac(), &new)),
         "replace_credential: false although the MAC is the stored one"
     );
-    stored.credential = new;
+    stored.credential = new.clone();
     check_stored(store, &stored, "replace_credential");
+    let without = sign(Credential {
+        broker: None,
+        ..new.unverified().clone()
+    });
+    assert!(write(store, |tx| tx.replace_credential(new.mac(), &without)));
+    stored.credential = without;
+    check_stored(store, &stored, "replace_credential without rules");
     check_stored(store, &bystander, "replace_credential of another one");
 }
 
@@ -393,6 +448,7 @@ pub(crate) fn credential(owner: UserId, secrets: usize) -> StoredCredential {
         created_at: Timestamp(1_800_000_000),
         updated_at: Timestamp(1_800_000_000),
         legacy: None,
+        broker: None,
         version: 1,
     });
     StoredCredential {

@@ -303,7 +303,7 @@ pub(crate) fn nothing_is_written_by_a_retired_secret<S: Store<Tx: SignedTx>>(sto
     let appended = store.write(|tx| log.record(tx, &super::audit::event("contract.retired")));
     assert!(
         matches!(appended, Err(StoreError::Unavailable(_))),
-        "append_audit_event: an event by a retired secret must be StoreError::Unavailable"
+        "append_audit_events: an event by a retired secret must be StoreError::Unavailable"
     );
 }
 

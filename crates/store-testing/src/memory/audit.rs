@@ -12,13 +12,15 @@ impl AuditEvents for MemoryTx {
         Ok(self.tables_mut()?.audit_head.clone())
     }
 
-    fn append_audit_event(&mut self, record: &Record, head: &Head) -> Result<(), StoreError> {
+    fn append_audit_events(&mut self, records: &[Record], head: &Head) -> Result<(), StoreError> {
         if !self.audit_head_locked {
             return Err(refused("an event was appended without lock_audit_head"));
         }
-        self.refuse_retired_secrets([&record.mac])?;
+        self.refuse_retired_secrets(records.iter().map(|record| &record.mac))?;
         let tables = self.tables_mut()?;
-        insert(&mut tables.audit, record.fields.seq, record.clone())?;
+        for record in records {
+            insert(&mut tables.audit, record.fields.seq, record.clone())?;
+        }
         tables.audit_head = Some(head.clone());
         Ok(())
     }

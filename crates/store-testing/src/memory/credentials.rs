@@ -5,7 +5,8 @@ use std::sync::Arc;
 use keyward_auth::UserId;
 use keyward_core::StoreError;
 use keyward_credentials::{
-    Credential, CredentialId, Credentials, FieldPath, Legacy, SecretField, StoredCredential,
+    Credential, CredentialId, CredentialName, Credentials, FieldPath, Legacy, SecretField,
+    StoredCredential,
 };
 use keyward_crypto::{Mac, Signed};
 
@@ -66,6 +67,19 @@ impl Credentials for MemoryTx {
         Ok(found.map(|row| row.to_stored()))
     }
 
+    fn credentials_named(
+        &mut self,
+        name: &CredentialName,
+        created_by: Option<UserId>,
+        limit: i64,
+    ) -> Result<Vec<StoredCredential>, StoreError> {
+        let rows = self.tables.credentials.values().filter(|row| {
+            let credential = row.credential.unverified();
+            credential.name == *name && created_by.is_none_or(|user| credential.created_by == user)
+        });
+        Ok(limited(rows.map(|row| row.to_stored()), limit))
+    }
+
     fn credentials_after(
         &mut self,
         after: Option<CredentialId>,
@@ -121,6 +135,8 @@ impl Credentials for MemoryTx {
 
     fn delete_credential(&mut self, id: CredentialId) -> Result<bool, StoreError> {
         let credentials = Arc::make_mut(&mut self.tables_mut()?.credentials);
-        Ok(credentials.remove(&id).is_some())
+        let deleted = credentials.remove(&id).is_some();
+        Arc::make_mut(&mut self.tables_mut()?.uses).retain(|(of, _), _| *of != id);
+        Ok(deleted)
     }
 }

@@ -111,6 +111,7 @@ impl Keyed {
             created_at: NOW,
             updated_at: NOW,
             legacy: None,
+            broker: None,
             version: 1,
         };
         let stored = StoredCredential {

@@ -1,0 +1,203 @@
+//! Opens secrets for requests to the services that they belong to.
+
+mod ended;
+mod lease;
+mod refused;
+mod wanted;
+
+use std::sync::Arc;
+
+use keyward_audit::{Action, AuditLog, Event};
+use keyward_auth::needs::CredentialsUse;
+use keyward_auth::{Environment, Principal, Recheck as _};
+use keyward_core::{Clock, Store, StoreError, Timestamp};
+use keyward_crypto::MacRing;
+
+pub use ended::EndedUse;
+pub use lease::{Call, Lease, UseId};
+pub use refused::{RefusedBy, UseError};
+pub use wanted::{Asked, Wanted};
+
+use self::refused::Stop;
+use crate::access::OpenSecrets;
+use crate::manage::subject;
+use crate::{
+    CredentialScope, Credentials as _, CredentialsTx, Destination, FieldPath, StoredCredential,
+    UseCounts as _, Which,
+};
+
+/// Lets callers use secrets that they never see: it opens them for requests to where they belong.
+///
+/// That a secret is used is in the audit log, durably, before it is handed out, with the request
+/// that it is for. It is handed out to code that sends the request, never to the caller.
+pub struct UseCredential<S> {
+    store: S,
+    secrets: OpenSecrets,
+    macs: MacRing,
+    audit: AuditLog,
+    clock: Arc<dyn Clock>,
+    scope: CredentialScope,
+}
+
+impl<S: Store<Tx: CredentialsTx>> UseCredential<S> {
+    /// Wires the service.
+    pub fn new(environment: &Environment<S>, scope: CredentialScope) -> Self
+    where
+        S: Clone,
+    {
+        Self {
+            store: environment.store.clone(),
+            secrets: OpenSecrets::new(&environment.fields, &environment.macs),
+            macs: environment.macs.clone(),
+            audit: environment.audit.clone(),
+            clock: Arc::clone(&environment.clock),
+            scope,
+        }
+    }
+
+    /// Decides about all that is `wanted`, in its order, and writes down how earlier uses `ended`:
+    /// all in one transaction, whose price is the same for one and for many.
+    ///
+    /// # Errors
+    ///
+    /// When the storage fails nothing is handed out and nothing is written down.
+    pub fn commit(
+        &self,
+        wanted: &[Wanted],
+        ended: &[EndedUse],
+    ) -> Result<Vec<Result<Lease, UseError>>, StoreError> {
+        let now = self.clock.now();
+        self.store.write(|tx| {
+            let mut events: Vec<_> = ended.iter().map(EndedUse::event).collect();
+            let mut outcomes = Vec::with_capacity(wanted.len());
+            for wanted in wanted {
+                let (outcome, event) = self.decide(tx, wanted, now)?;
+                outcomes.push(outcome);
+                events.extend(event);
+            }
+            self.audit.record_all(tx, &events)?;
+            Ok(outcomes)
+        })
+    }
+
+    /// What becomes of one request, and what is to be written down about it. A row that is not what
+    /// it should be stops this request and no other.
+    fn decide(
+        &self,
+        tx: &mut S::Tx,
+        wanted: &Wanted,
+        now: Timestamp,
+    ) -> Result<(Result<Lease, UseError>, Option<Event>), StoreError> {
+        let stop = match self.lease(tx, wanted, now) {
+            Ok((lease, event)) => return Ok((Ok(lease), Some(event))),
+            Err(stop) => stop,
+        };
+        let (error, event) = stop.apart();
+        match error {
+            UseError::Store(StoreError::Corrupt { .. }) => Ok((Err(error), event)),
+            UseError::Store(error) => Err(error),
+            error => Ok((Err(error), event)),
+        }
+    }
+
+    fn lease(
+        &self,
+        tx: &mut S::Tx,
+        wanted: &Wanted,
+        now: Timestamp,
+    ) -> Result<(Lease, Event), Stop> {
+        let caller = CredentialsUse::recheck(&wanted.caller, tx, &self.macs, now)?;
+        let stored = self.find(tx, &caller, &wanted.which)?;
+        let credential = stored.credential.unverified();
+        if !self.secrets.is_genuine(&stored) {
+            return Err(UseError::Unreadable.into());
+        }
+        let set = stored.secrets.iter().map(|secret| &secret.path);
+        let destination = Destination::of(credential, set).map_err(UseError::NoDestination)?;
+        let call = wanted.call(credential, &destination)?;
+        let id = UseId::generate();
+        let event = Event::new(caller.actor(), CREDENTIAL_USE, subject(credential.id))
+            .with("use", id.to_string())
+            .with("via", wanted.via())
+            .with("host", destination.base_url.authority())
+            .with("method", call.method.clone())
+            .with("path", call.shown_path());
+        let refused = |by: RefusedBy| {
+            let event = by
+                .is_event()
+                .then(|| event.clone().with("refused", by.rule()));
+            Stop::of(UseError::Refused(by), event)
+        };
+        if let Some(rules) = wanted.rules(credential) {
+            call.check(rules, wanted.body_bytes).map_err(refused)?;
+            if let Some(limit) = rules.requests_per_minute {
+                let minute = Timestamp(now.0 - now.0.rem_euclid(60));
+                if !tx.count_use(credential.id, caller.user, minute, limit)? {
+                    let retry_after = minute.plus(60).0 - now.0;
+                    return Err(refused(RefusedBy::Rate { limit, retry_after }));
+                }
+            }
+        }
+        let secrets = self.open(&stored, &destination).map_err(|error| {
+            let event = event.clone().with("refused", error.to_string());
+            Stop::of(error, Some(event))
+        })?;
+        let lease = Lease {
+            id,
+            credential: credential.id,
+            actor: caller.actor(),
+            max_body_bytes: wanted
+                .rules(credential)
+                .and_then(|rules| rules.max_body_bytes),
+            destination,
+            call,
+            secrets,
+        };
+        Ok((lease, event))
+    }
+
+    fn find(
+        &self,
+        tx: &mut S::Tx,
+        caller: &Principal,
+        which: &Which,
+    ) -> Result<StoredCredential, UseError> {
+        match which {
+            Which::Id(id) => {
+                let found = tx.credential(*id)?;
+                found
+                    .filter(|stored| self.scope.shows(stored.credential.unverified(), caller))
+                    .ok_or(UseError::NotFound)
+            }
+            Which::Name(name) => {
+                let created_by = self.scope.creator_filter(caller);
+                let mut found = tx.credentials_named(name, created_by, 2)?;
+                match found.len() {
+                    0 | 1 => found.pop().ok_or(UseError::NotFound),
+                    _ => Err(UseError::Ambiguous),
+                }
+            }
+        }
+    }
+
+    /// The secrets that a request to the destination needs, and no others.
+    fn open(
+        &self,
+        stored: &StoredCredential,
+        destination: &Destination,
+    ) -> Result<Vec<crate::OpenedField>, UseError> {
+        let headers = destination.headers.iter().map(|(_, field)| field);
+        let needed: Vec<&FieldPath> = headers.chain(destination.auth.fields()).collect();
+        let find = |path: &&FieldPath| {
+            let mut secrets = stored.secrets.iter();
+            let found = secrets.find(|secret| secret.path == **path);
+            found.ok_or_else(|| UseError::NotSet((*path).clone()))
+        };
+        let fields: Vec<_> = needed.iter().map(find).collect::<Result<_, _>>()?;
+        self.secrets
+            .open_all(stored, &fields)
+            .map_err(|_unreadable| UseError::Unreadable)
+    }
+}
+
+const CREDENTIAL_USE: Action = Action("credential.use");

@@ -1,0 +1,75 @@
+use keyward_auth::Permit;
+use keyward_auth::needs::CredentialsUse;
+
+use super::lease::Call;
+use super::refused::UseError;
+use crate::{BrokerRules, Credential, Destination, Probe, RequestPath, Which, template};
+
+/// A request that needs a secret.
+#[derive(Clone, Debug)]
+pub struct Wanted {
+    /// Who asks.
+    pub caller: Permit<CredentialsUse>,
+    /// With which credential.
+    pub which: Which,
+    /// What for.
+    pub asked: Asked,
+    /// How long its body is, where that is known.
+    pub body_bytes: Option<u64>,
+}
+
+/// What a secret is needed for.
+#[derive(Clone, Debug)]
+pub enum Asked {
+    /// A request of the caller.
+    Request {
+        /// How it came: `broker` or `mcp`.
+        via: &'static str,
+        /// Its method.
+        method: String,
+        /// Its path below the base URL of the credential.
+        path: RequestPath,
+    },
+    /// A request that Keyward makes of itself.
+    Probe(Probe),
+}
+
+impl Wanted {
+    pub(super) fn via(&self) -> &'static str {
+        match self.asked {
+            Asked::Request { via, .. } => via,
+            Asked::Probe(Probe::Test) => "test",
+            Asked::Probe(Probe::Models) => "models",
+        }
+    }
+
+    /// The rules that the request has to keep. What Keyward asks of itself is none of the caller's.
+    pub(super) fn rules<'a>(&self, credential: &'a Credential) -> Option<&'a BrokerRules> {
+        let rules = credential.broker.as_ref().map(|kept| kept.rules());
+        rules.filter(|_| matches!(self.asked, Asked::Request { .. }))
+    }
+
+    pub(super) fn call(
+        &self,
+        credential: &Credential,
+        destination: &Destination,
+    ) -> Result<Call, UseError> {
+        match &self.asked {
+            Asked::Request { method, path, .. } => Ok(Call {
+                method: method.clone(),
+                path: path.below(destination.base_url.path()),
+                template: None,
+            }),
+            Asked::Probe(probe) => {
+                let template = template(credential, *probe).ok_or(UseError::NoTemplate)?;
+                let path = RequestPath::parse(template.path);
+                let path = path.map_err(|_| UseError::NoTemplate)?;
+                Ok(Call {
+                    method: template.method.to_owned(),
+                    path: path.below(destination.base_url.path()),
+                    template: Some(template),
+                })
+            }
+        }
+    }
+}
