@@ -17,6 +17,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use keyward_broker::{AllowPrivate, MalformedEntry};
 use keyward_crypto::SecretText;
 use keyward_http::Network;
 use keyward_store_diesel::{DatabaseUrl, DatabaseUrlError};
@@ -44,6 +45,8 @@ pub(crate) struct Settings {
     pub(crate) cors: Cors,
     /// `TRUSTED_PROXIES`
     pub(crate) trusted_proxies: Vec<Network>,
+    /// `BROKER_ALLOW_PRIVATE`
+    pub(crate) broker_allow_private: AllowPrivate,
     /// `AGENT_REQUIRE_AUDIENCE`
     pub(crate) agent_require_audience: bool,
     /// `CREDENTIAL_SCOPE`
@@ -167,6 +170,7 @@ impl Settings {
             layers.take(Name::CorsOrigins),
             layers.take(Name::TrustedProxies),
         );
+        let private = list(layers.take(Name::BrokerAllowPrivate), parse_private)?;
 
         Ok(Self {
             mode: mode.parsed(Mode::parse)?,
@@ -177,6 +181,7 @@ impl Settings {
                 origins: list(origins, web_origin::parse)?,
             },
             trusted_proxies: list(proxies, parse_proxies)?,
+            broker_allow_private: private.into_iter().collect(),
             agent_require_audience: require_audience.boolean()?,
             credential_scope: scope.parsed(CredentialScope::parse)?,
             log: LogSettings {
@@ -248,6 +253,11 @@ fn parse_proxies(text: &str) -> Result<Network, String> {
         );
     }
     Ok(network)
+}
+
+fn parse_private(text: &str) -> Result<AllowPrivate, String> {
+    text.parse()
+        .map_err(|error: MalformedEntry| error.to_string())
 }
 
 fn list<T>(

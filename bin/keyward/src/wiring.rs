@@ -4,13 +4,16 @@ use std::sync::Arc;
 
 use keyward_audit::{AuditLog, VerifyAudit};
 use keyward_auth::{Environment, Hashing, Housekeeping, LastUsed, Setup};
+use keyward_broker::{AllowPrivate, Broker, Egress};
 use keyward_core::{Clock, Store as _, SystemClock, with_causes};
 use keyward_credentials::CredentialScope;
 use keyward_crypto::{KeyId, Passwords, PlainFernet};
 use keyward_encryption::{
     KeepError, KitRegister, ManageEncryption, Reencrypt, ServingNode, keep, learn_audit_keys,
 };
-use keyward_http::{ApiOptions, Companion, CompanionAnswer, CompanionRequest, Services};
+use keyward_http::{
+    ApiOptions, Companion, CompanionAnswer, CompanionRequest, Relay, RelayRequest, Services,
+};
 use keyward_mcp::{McpServer, McpServices};
 use keyward_pipelit::ImportPipelit;
 use keyward_store_diesel::{ConnectError, DieselStore, MigrateError, MigrationReport, Options};
@@ -176,6 +179,13 @@ impl Installation {
         Services::new(&self.environment, self.options, last_used)
     }
 
+    /// What passes requests on to the services of credentials.
+    pub(crate) fn broker(&self, allow: AllowPrivate) -> Result<Broker, Failure> {
+        let (scope, egress) = (self.options.credential_scope, Egress::new(allow));
+        Broker::start(&self.environment, scope, egress, BROKER)
+            .map_err(|error| Failure::unavailable(format!("cannot start the broker: {error}")))
+    }
+
     /// The tools for agents, at `/mcp`.
     pub(crate) fn mcp(&self) -> Companion {
         let (scope, require) = (self.options.credential_scope, self.options.require_audience);
@@ -200,6 +210,21 @@ impl Installation {
     }
 }
 
+/// Where the broker is reached.
+pub(crate) fn relay(broker: Broker) -> Relay {
+    Relay::new(BROKER, move |asked: RelayRequest| {
+        let broker = broker.clone();
+        async move {
+            let RelayRequest {
+                caller,
+                which,
+                request,
+            } = asked;
+            broker.relay(caller, which, request).await
+        }
+    })
+}
+
 /// What services work with on a store.
 pub(crate) fn environment(store: DieselStore, keys: KeyMaterial) -> Environment<DieselStore> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
@@ -212,6 +237,8 @@ pub(crate) fn environment(store: DieselStore, keys: KeyMaterial) -> Environment<
         clock,
     }
 }
+
+const BROKER: &str = "/broker";
 
 fn unreachable(error: &ConnectError) -> Failure {
     let text = with_causes(error);

@@ -11,7 +11,9 @@ use crate::call::Call;
 use crate::edge::RequestId;
 use crate::endpoint::{Access, Endpoint, Run};
 use crate::services::{ApiStore, Services};
-use crate::{Companion, Problem, Relay, Source, TrustedProxies, body, docs, health, routes};
+use crate::{
+    Companion, Metrics, Problem, Relay, Source, TrustedProxies, body, docs, health, routes,
+};
 
 /// The whole API over one store. Clones share it.
 pub struct Api<S> {
@@ -21,6 +23,7 @@ pub struct Api<S> {
     proxies: Arc<TrustedProxies>,
     companions: Vec<Companion>,
     relays: Vec<Relay>,
+    metrics: Option<Metrics>,
 }
 
 impl<S> Clone for Api<S> {
@@ -32,6 +35,7 @@ impl<S> Clone for Api<S> {
             proxies: Arc::clone(&self.proxies),
             companions: self.companions.clone(),
             relays: self.relays.clone(),
+            metrics: self.metrics.clone(),
         }
     }
 }
@@ -53,6 +57,7 @@ impl<S: ApiStore> Api<S> {
             proxies: Arc::default(),
             companions: Vec::new(),
             relays: Vec::new(),
+            metrics: None,
         }
     }
 
@@ -79,7 +84,16 @@ impl<S: ApiStore> Api<S> {
         self
     }
 
-    /// Mounts everything: `/api/v1`, companions, relays, `/health`, `/openapi.json` and `/docs`, and an answer for
+    /// Shows what is counted, at `/metrics`.
+    #[must_use]
+    pub fn showing(self, metrics: Metrics) -> Self {
+        Self {
+            metrics: Some(metrics),
+            ..self
+        }
+    }
+
+    /// Mounts everything: `/api/v1`, companions, relays, `/metrics`, `/health`, `/openapi.json` and `/docs`, and an answer for
     /// every other path.
     pub fn mount(&self, config: &mut web::ServiceConfig) {
         config.configure(|config| self.mount_routes(config));
@@ -104,6 +118,9 @@ impl<S: ApiStore> Api<S> {
         }
         for relay in &self.relays {
             relay.mount(&self.services, config);
+        }
+        if let Some(metrics) = &self.metrics {
+            metrics.mount(&self.services, config);
         }
     }
 

@@ -9,8 +9,9 @@ use std::time::Duration;
 use actix_web::middleware::{Condition, from_fn};
 use actix_web::{App, HttpServer};
 use keyward_auth::{Housekeeping, LastUsed};
-use keyward_http::{Api, TrustedProxies, edge, trusted_peers};
+use keyward_http::{Api, Metrics, TrustedProxies, edge, trusted_peers};
 use keyward_store_diesel::DieselStore;
+use metrics_exporter_prometheus::PrometheusBuilder;
 
 use self::key_keeper::KeyKeeper;
 use crate::commands::init;
@@ -18,7 +19,7 @@ use crate::doctor;
 use crate::exit::{Exit, Failure};
 use crate::keys::KeyFiles;
 use crate::settings::{Mode, Settings};
-use crate::wiring::Installation;
+use crate::wiring::{Installation, relay};
 
 /// `keyward serve`: migrates, checks, listens, until it is told to stop (SIGTERM or SIGINT); then
 /// it finishes what it has begun.
@@ -39,9 +40,12 @@ pub(crate) fn serve(settings: &Settings) -> Result<Exit, Failure> {
     let key_keeper = KeyKeeper::start(&installation, &address.to_string(), key_files)?;
     let last_used = Arc::new(LastUsed::default());
     let services = installation.services(Arc::clone(&last_used));
+    let broker = installation.broker(settings.broker_allow_private.clone())?;
     let api = Api::new(services)
         .trusting(proxies(settings))
-        .with(installation.mcp());
+        .with(installation.mcp())
+        .relaying(relay(broker.clone()))
+        .showing(metrics(settings)?);
     let flusher = Flusher::start(
         last_used,
         installation.store.clone(),
@@ -51,11 +55,33 @@ pub(crate) fn serve(settings: &Settings) -> Result<Exit, Failure> {
     tracing::info!(%address, %database, mode = %settings.mode, "serving");
     eprintln!("keyward: serving on http://{address} (API documentation at http://{address}/docs/)");
     let outcome = run(api, listener, settings);
+    // Writes down how the last requests ended.
+    drop(broker);
     flusher.stop();
     key_keeper.stop();
     outcome.map_err(|error| Failure::unavailable(format!("the server stopped: {error}")))?;
     tracing::info!("stopped");
     Ok(Exit::Done)
+}
+
+/// Starts to count. In production only administrators see what was counted.
+fn metrics(settings: &Settings) -> Result<Metrics, Failure> {
+    let builder = PrometheusBuilder::new()
+        .set_buckets(&SECONDS)
+        .map_err(Failure::unavailable)?;
+    let recorder = builder.build_recorder();
+    let handle = recorder.handle();
+    metrics::set_global_recorder(recorder)
+        .map_err(|error| Failure::unavailable(error.to_string()))?;
+    keyward_broker::describe();
+    let metrics = Metrics::new(move || {
+        handle.run_upkeep();
+        handle.render()
+    });
+    Ok(match settings.mode {
+        Mode::Development => metrics.open_to_all(),
+        Mode::Production => metrics,
+    })
 }
 
 fn proxies(settings: &Settings) -> TrustedProxies {
@@ -85,6 +111,8 @@ fn run(api: Api<DieselStore>, listener: TcpListener, settings: &Settings) -> std
         })
         .client_request_timeout(HEAD_DEADLINE)
         .keep_alive(KEEP_ALIVE)
+        // Who hangs up waits for no answer: what was begun for them elsewhere ends.
+        .h1_allow_half_closed(false)
         .max_connections(MAX_CONNECTIONS)
         .worker_max_blocking_threads(BLOCKING_THREADS)
         .shutdown_timeout(SHUTDOWN_SECONDS)
@@ -155,6 +183,10 @@ impl Flusher {
     }
 }
 
+/// Of histograms of times.
+const SECONDS: [f64; 12] = [
+    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0, 300.0,
+];
 /// In flushes: ten minutes.
 const SWEEP_EVERY: u32 = 40;
 const FLUSH_EVERY: Duration = Duration::from_secs(15);

@@ -12,6 +12,7 @@ pub(crate) enum Name {
     CorsAllowAllOrigins,
     CorsOrigins,
     TrustedProxies,
+    BrokerAllowPrivate,
     CredentialScope,
     AgentRequireAudience,
     LogFormat,
@@ -20,7 +21,7 @@ pub(crate) enum Name {
 }
 
 impl Name {
-    pub(crate) const ALL: [Self; 14] = [
+    pub(crate) const ALL: [Self; 15] = [
         Self::FieldEncryptionKey,
         Self::SecretKey,
         Self::DatabaseUrl,
@@ -30,6 +31,7 @@ impl Name {
         Self::CorsAllowAllOrigins,
         Self::CorsOrigins,
         Self::TrustedProxies,
+        Self::BrokerAllowPrivate,
         Self::CredentialScope,
         Self::AgentRequireAudience,
         Self::LogFormat,
@@ -49,6 +51,7 @@ impl Name {
             Self::CorsAllowAllOrigins => "CORS_ALLOW_ALL_ORIGINS",
             Self::CorsOrigins => "CORS_ORIGINS",
             Self::TrustedProxies => "TRUSTED_PROXIES",
+            Self::BrokerAllowPrivate => "BROKER_ALLOW_PRIVATE",
             Self::CredentialScope => "CREDENTIAL_SCOPE",
             Self::AgentRequireAudience => "AGENT_REQUIRE_AUDIENCE",
             Self::LogFormat => "LOG_FORMAT",
@@ -89,7 +92,8 @@ impl Name {
             | Self::SecretKey
             | Self::DatabaseUrl
             | Self::CorsOrigins
-            | Self::TrustedProxies => None,
+            | Self::TrustedProxies
+            | Self::BrokerAllowPrivate => None,
         }
     }
 }

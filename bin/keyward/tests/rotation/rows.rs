@@ -120,6 +120,7 @@ fn stored(number: usize, owner: UserId, fields: &KeyRing, macs: &MacRing) -> Sto
         created_at: now,
         updated_at: now,
         legacy: None,
+        broker: None,
         version: 1,
     };
     StoredCredential {
