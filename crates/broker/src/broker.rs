@@ -216,10 +216,10 @@ fn failure(lease: &Lease, error: reqwest::Error) -> CallError {
     tracing::info!(credential = %lease.credential, error = %with_causes(&error), "a request to the service of a credential failed");
     if error.is_timeout() {
         CallError::TimedOut
-    } else if error.is_decode() {
-        CallError::BadAnswer
-    } else {
+    } else if error.is_connect() {
         CallError::Unreachable
+    } else {
+        CallError::BadAnswer
     }
 }
 

@@ -64,10 +64,12 @@ fn configured() -> Result<ClientConfig, ClientError> {
         tracing::debug!(added, ignored, "read the certificates of authorities");
     }
     let provider = Arc::new(ring::default_provider());
-    Ok(ClientConfig::builder_with_provider(provider)
+    let mut config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?
         .with_root_certificates(roots)
-        .with_no_client_auth())
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(config)
 }
 
 /// There is no client.

@@ -98,7 +98,7 @@ impl From<CallError> for Problem {
                 "upstream-answer",
                 "the answer of the service cannot be passed on",
             )
-            .with_detail("it is not HTTP, or its content coding cannot be undone, which has to be to keep secrets out of it"),
+            .with_detail("it is not HTTP, or ended early, or is in a content coding that cannot be undone, which it has to be to keep secrets out of it"),
             CallError::NotReady => Self::unavailable(),
             _ => Self::internal(),
         }

@@ -1,0 +1,11 @@
+//! Requests through a broker to services of all kinds.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
+mod injected;
+mod recorded;
+mod refused;
+mod scrubbed;
+mod streamed;
+mod upstream;
+mod world;

@@ -1,0 +1,112 @@
+use std::io::Write as _;
+
+use data_encoding::{BASE64, HEXLOWER};
+use flate2::Compression;
+use flate2::write::{GzEncoder, ZlibEncoder};
+use keyward_credentials::CallError;
+
+use crate::upstream::{Upstream, with_headers};
+use crate::world::{SECRET, World};
+
+#[tokio::test]
+async fn a_service_that_repeats_the_secret_is_cut_short() {
+    let upstream = Upstream::answering(|_| {
+        let forms = [
+            SECRET.to_owned(),
+            BASE64.encode(format!("user:{SECRET}").as_bytes()),
+            HEXLOWER.encode(SECRET.as_bytes()),
+            SECRET.replace('/', "\\/"),
+            SECRET.replace('/', "%2F").replace('+', "%2b"),
+        ];
+        let lines = format!("x-debug: {SECRET}\r\nx-echo: Bearer {SECRET}\r\nx-echo: plain\r\n");
+        with_headers("401 Unauthorized", &lines, forms.join(" ").as_bytes())
+    });
+    let world = World::new();
+    let id = world.model(&upstream.url("/v1"));
+    let answer = world.get(id, "/models").await.unwrap();
+    assert_eq!(answer.status, 401);
+    assert_eq!(answer.headers["x-debug"], "*".repeat(SECRET.len()));
+    let echoes: Vec<_> = answer.headers.get_all("x-echo").iter().collect();
+    assert_eq!(
+        echoes,
+        [&format!("Bearer {}", "*".repeat(SECRET.len())), "plain"]
+    );
+    assert_eq!(
+        answer.headers["content-length"],
+        answer.body.len().to_string()
+    );
+    let text = String::from_utf8(answer.body).unwrap();
+    // Of the base64 only what depends on the neighbours of the secret is left.
+    assert!(
+        text.matches(|c: char| c.is_ascii_alphanumeric()).count() < 12,
+        "{text}"
+    );
+}
+
+#[tokio::test]
+async fn a_coded_answer_is_decoded_and_scrubbed() {
+    let body = format!("the key {SECRET} is wrong");
+    let gzip = {
+        let mut coder = GzEncoder::new(Vec::new(), Compression::fast());
+        coder.write_all(body.as_bytes()).unwrap();
+        coder.finish().unwrap()
+    };
+    let deflate = {
+        let mut coder = ZlibEncoder::new(Vec::new(), Compression::fast());
+        coder.write_all(body.as_bytes()).unwrap();
+        coder.finish().unwrap()
+    };
+    for (coding, coded) in [("gzip", gzip), ("deflate", deflate)] {
+        let lines = format!("content-encoding: {coding}\r\n");
+        let upstream = Upstream::answering(move |_| with_headers("200 OK", &lines, &coded));
+        let world = World::new();
+        let id = world.model(&upstream.url("/v1"));
+        let answer = world.get(id, "/models").await.unwrap();
+        let text = String::from_utf8(answer.body).unwrap();
+        assert_eq!(text, body.replace(SECRET, &"*".repeat(SECRET.len())));
+        assert!(!answer.headers.contains_key("content-encoding"));
+    }
+}
+
+#[tokio::test]
+async fn an_answer_in_a_coding_that_nobody_can_look_into_is_refused() {
+    for coding in ["zstd", "compress", "gzip, br", "made-up"] {
+        let lines = format!("content-encoding: {coding}\r\n");
+        let upstream = Upstream::answering(move |_| with_headers("200 OK", &lines, b"opaque"));
+        let world = World::new();
+        let id = world.model(&upstream.url("/v1"));
+        let refused = world.get(id, "/models").await;
+        assert!(
+            matches!(refused, Err(CallError::BadAnswer)),
+            "{coding}: {refused:?}"
+        );
+        assert_eq!(world.ends(1)[0]["outcome"], "coded");
+    }
+}
+
+#[tokio::test]
+async fn a_redirect_leads_through_the_broker_or_without_the_secret() {
+    for (location, expected) in [
+        ("/v1/other?a=1", "/broker/{id}/v1/other?a=1"),
+        ("other", "/broker/{id}/v1/other"),
+        ("http://{host}/v1/x", "/broker/{id}/v1/x"),
+        ("http://{host}/elsewhere", "http://{host}/elsewhere"),
+        ("https://evil.example/x", "https://evil.example/x"),
+        ("//evil.example/x", "http://evil.example/x"),
+    ] {
+        let target = location.to_owned();
+        let upstream = Upstream::answering(move |received| {
+            let target = target.replace("{host}", received.header("host")[0]);
+            with_headers("302 Found", &format!("location: {target}\r\n"), b"")
+        });
+        let world = World::new();
+        let id = world.model(&upstream.url("/v1"));
+        let answer = world.get(id, "/start").await.unwrap();
+        assert_eq!(answer.status, 302);
+        let expected = expected
+            .replace("{id}", &id.to_string())
+            .replace("{host}", &upstream.address.to_string());
+        assert_eq!(answer.headers["location"], expected);
+        assert_eq!(upstream.received().len(), 1, "the redirect was followed");
+    }
+}
