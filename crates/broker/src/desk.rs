@@ -6,7 +6,7 @@ use std::sync::mpsc::{
 };
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use keyward_core::{Store, StoreError};
 use keyward_credentials::{
@@ -99,11 +99,13 @@ struct Clerk<S> {
 
 impl<S: Store<Tx: CredentialsTx>> Clerk<S> {
     fn work(self) {
+        let mut patience = GATHERING;
         loop {
-            let (wanted, replies, is_open) = self.batch();
+            let (wanted, replies, is_open) = self.batch(patience);
             let ended = std::mem::take(&mut *lock(&self.shared.ended));
-            if !wanted.is_empty() || !ended.is_empty() {
-                self.serve(&wanted, replies, ended);
+            patience = GATHERING;
+            if !(wanted.is_empty() && ended.is_empty() || self.serve(&wanted, replies, ended)) {
+                patience = RETRY;
             }
             if !is_open {
                 return;
@@ -111,38 +113,40 @@ impl<S: Store<Tx: CredentialsTx>> Clerk<S> {
         }
     }
 
-    /// What is in the queue, and whether more can come. Waits for the first; what has ended waits a
-    /// little for another request, so that both share a transaction.
-    fn batch(&self) -> (Vec<Wanted>, Vec<Reply>, bool) {
+    /// What is in the queue, and whether more can come. Waits for the first. What has ended waits a
+    /// little for a request to share a transaction with.
+    fn batch(&self, patience: Duration) -> (Vec<Wanted>, Vec<Reply>, bool) {
         let (mut wanted, mut replies) = (Vec::new(), Vec::new());
-        let mut next = self
-            .queue
-            .recv()
-            .map_err(|_| RecvTimeoutError::Disconnected);
-        if matches!(next, Ok(Job::Wake)) {
-            next = self.queue.recv_timeout(GATHERING);
-        }
-        loop {
+        let in_a_while = || Some(Instant::now() + patience);
+        let is_waiting = !lock(&self.shared.ended).is_empty();
+        let mut until = is_waiting.then(in_a_while).flatten();
+        while wanted.len() < BATCH {
+            let next = match until {
+                _ if !wanted.is_empty() => self.queue.try_recv().map_err(|error| match error {
+                    TryRecvError::Empty => RecvTimeoutError::Timeout,
+                    TryRecvError::Disconnected => RecvTimeoutError::Disconnected,
+                }),
+                Some(until) => {
+                    let left = until.saturating_duration_since(Instant::now());
+                    self.queue.recv_timeout(left)
+                }
+                None => (self.queue.recv()).map_err(|_| RecvTimeoutError::Disconnected),
+            };
             match next {
                 Ok(Job::Open(one, reply)) => {
                     wanted.push(*one);
                     replies.push(reply);
                 }
-                Ok(Job::Wake) => {}
-                Err(RecvTimeoutError::Timeout) => return (wanted, replies, true),
+                Ok(Job::Wake) => until = until.or_else(in_a_while),
+                Err(RecvTimeoutError::Timeout) => break,
                 Err(RecvTimeoutError::Disconnected) => return (wanted, replies, false),
             }
-            if wanted.len() == BATCH {
-                return (wanted, replies, true);
-            }
-            next = self.queue.try_recv().map_err(|error| match error {
-                TryRecvError::Empty => RecvTimeoutError::Timeout,
-                TryRecvError::Disconnected => RecvTimeoutError::Disconnected,
-            });
         }
+        (wanted, replies, true)
     }
 
-    fn serve(&self, wanted: &[Wanted], replies: Vec<Reply>, ended: Vec<EndedUse>) {
+    /// Says whether the storage took everything.
+    fn serve(&self, wanted: &[Wanted], replies: Vec<Reply>, ended: Vec<EndedUse>) -> bool {
         let commit = AssertUnwindSafe(|| self.uses.commit(wanted, &ended));
         let outcome = catch_unwind(commit).unwrap_or_else(|_panicked| {
             Err(StoreError::Backend(
@@ -152,9 +156,13 @@ impl<S: Store<Tx: CredentialsTx>> Clerk<S> {
         match outcome {
             Ok(leases) => {
                 for (reply, lease) in replies.into_iter().zip(leases) {
-                    // A client that hung up meanwhile drops its lease, which ends the use.
-                    let _ = reply.send(lease.map_err(CallError::Use));
+                    let unwanted = reply.send(lease.map_err(CallError::Use));
+                    if let Err(Ok(lease)) = unwanted {
+                        // The client hung up meanwhile, and nothing is sent.
+                        lock(&self.shared.ended).push(lease.ended());
+                    }
                 }
+                true
             }
             Err(error) => {
                 tracing::error!(%error, waiting = replies.len(), "cannot write down that credentials are used; nothing is sent");
@@ -163,6 +171,7 @@ impl<S: Store<Tx: CredentialsTx>> Clerk<S> {
                     let again = StoreError::Unavailable("see the log".into());
                     let _ = reply.send(Err(UseError::Store(again).into()));
                 }
+                false
             }
         }
     }
@@ -193,4 +202,6 @@ const QUEUE: usize = 1_024;
 /// Requests that share a transaction. More would make the first wait for the last.
 const BATCH: usize = 64;
 const GATHERING: Duration = Duration::from_millis(20);
+/// How long what could not be written waits, unless a request comes first.
+const RETRY: Duration = Duration::from_secs(1);
 const MAX_WAITING: usize = 10_000;
