@@ -35,6 +35,7 @@ mod peers;
 mod problems;
 mod proofs;
 mod races;
+mod relay;
 mod sessions;
 mod step_up;
 mod tickets;

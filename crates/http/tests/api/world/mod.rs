@@ -118,9 +118,11 @@ impl World {
             credential_scope: scope,
             require_audience: false,
         };
-        let api = Api::new(Services::new(&environment, options, last_used.clone())).trusting(
-            TrustedProxies::from_iter([Network::from_str(PROXY).unwrap()]),
-        );
+        let api = Api::new(Services::new(&environment, options, last_used.clone()))
+            .trusting(TrustedProxies::from_iter([
+                Network::from_str(PROXY).unwrap()
+            ]))
+            .relaying(crate::relay::echo());
         let app = App::new()
             .wrap(from_fn(edge))
             .configure(|config| api.mount(config));
