@@ -31,7 +31,7 @@ fn events(bencher: Bencher, len: usize) {
 
 #[divan::bench(args = [8, 20, 64, 4096])]
 fn random(bencher: Bencher, len: usize) {
-    bench_chunk(bencher, random_bytes(MEBIBYTE).into(), len);
+    bench_chunk(bencher, random_bytes(MEBIBYTE), len);
 }
 
 /// Events as they arrive, each in a piece of its own.
@@ -48,10 +48,11 @@ fn single_events(bencher: Bencher) {
 fn bench(bencher: Bencher, text: &str, len: usize) {
     let mut chunk = text.repeat(MEBIBYTE / text.len() + 1);
     chunk.truncate(MEBIBYTE);
-    bench_chunk(bencher, chunk.into(), len);
+    bench_chunk(bencher, chunk.into_bytes(), len);
 }
 
-fn bench_chunk(bencher: Bencher, chunk: Bytes, len: usize) {
+fn bench_chunk(bencher: Bencher, chunk: Vec<u8>, len: usize) {
+    let chunk = Bytes::from(chunk);
     let needles = Arc::new(Needles::new([&*value(len)]));
     bencher
         .counter(BytesCount::new(chunk.len()))

@@ -1,5 +1,10 @@
 //! Plants values in all encodings into noise, cuts it anywhere, and compares what comes out with a
 //! slow search that is written the other way round: it decodes what it sees.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "tests may panic"
+)]
 
 #[path = "scrub/planted.rs"]
 mod planted;

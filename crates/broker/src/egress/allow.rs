@@ -55,13 +55,11 @@ impl AllowPrivate {
             }
             return self.add_network(network);
         }
-        match entry.parse::<IpAddr>() {
-            Ok(address) => self.add_network(IpNet::from(address)),
-            Err(_) => {
-                self.names.push(name(entry)?);
-                Ok(())
-            }
+        if let Ok(address) = entry.parse::<IpAddr>() {
+            return self.add_network(IpNet::from(address));
         }
+        self.names.push(name(entry)?);
+        Ok(())
     }
 
     fn add_network(&mut self, network: IpNet) -> Result<(), EntryProblem> {

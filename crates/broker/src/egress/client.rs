@@ -77,8 +77,8 @@ fn verifier(provider: Arc<CryptoProvider>) -> Result<Arc<dyn ServerCertVerifier>
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Between two pieces of an answer: a model may think for minutes before it says a word.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(600);
+const IDLE_TIMEOUT: Duration = Duration::from_mins(10);
 
 const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(90);
 
-const TCP_KEEPALIVE: Duration = Duration::from_secs(60);
+const TCP_KEEPALIVE: Duration = Duration::from_mins(1);

@@ -77,7 +77,7 @@ fn noise() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![
         vec(any::<u8>(), 0..60),
         r#"[%25\\u0c"/n]{0,20}"#.prop_map(String::into_bytes),
-        r#"[ -~]{0,60}"#.prop_map(String::into_bytes),
+        "[ -~]{0,60}".prop_map(String::into_bytes),
         "[ab]{0,12}".prop_map(String::into_bytes),
     ]
 }
