@@ -17,7 +17,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use keyward_broker::{AllowPrivate, MalformedEntry};
+use keyward_broker::{AllowPrivate, AllowPrivateError};
 use keyward_crypto::SecretText;
 use keyward_http::Network;
 use keyward_store_diesel::{DatabaseUrl, DatabaseUrlError};
@@ -257,7 +257,7 @@ fn parse_proxies(text: &str) -> Result<Network, String> {
 
 fn parse_private(text: &str) -> Result<AllowPrivate, String> {
     text.parse()
-        .map_err(|error: MalformedEntry| error.to_string())
+        .map_err(|error: AllowPrivateError| error.to_string())
 }
 
 fn list<T>(

@@ -94,7 +94,7 @@ impl Scrubbed {
     fn end(&mut self, outcome: &'static str) {
         if let Some(mut scrub) = self.scrub.take() {
             self.ready.extend(scrub.finish());
-            metrics::scrubbed(scrub.found());
+            metrics::scrubbed(scrub.replacements());
         }
         self.under_way.finish(outcome);
     }

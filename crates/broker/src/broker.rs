@@ -17,7 +17,7 @@ use url::Url;
 
 use crate::answer::{Scrubbed, scrubbed};
 use crate::desk::Desk;
-use crate::egress::Egress;
+use crate::egress::{Egress, Forbidden};
 use crate::inject::{address, inject};
 use crate::scrub::Needles;
 use crate::under_way::UnderWay;
@@ -172,22 +172,18 @@ impl Broker {
             mut headers,
             body,
         } = out;
-        self.egress.check(&url).map_err(|error| {
-            tracing::warn!(credential = %lease.credential, %error, "a request to a forbidden address was refused");
-            CallError::ForbiddenAddress(error.reason())
-        })?;
         let needles = inject(lease, &mut url, &mut headers)?;
-        let client = self.egress.client().map_err(|error| {
+        let checked = (self.egress.check(url)).map_err(|error| forbidden(lease, error))?;
+        let mut request = self.egress.request(method, checked).map_err(|error| {
             tracing::error!(error = %with_causes(&error), "requests to other services cannot be made");
             CallError::NotReady
         })?;
-        let mut request = reqwest::Request::new(method, url);
-        *request.headers_mut() = headers;
+        request = request.headers(headers);
         if !body.is_end_stream() {
             let upload = Upload::new(body, lease.max_body_bytes, Arc::clone(under_way.upload()));
-            *request.body_mut() = Some(reqwest::Body::wrap(upload));
+            request = request.body(reqwest::Body::wrap(upload));
         }
-        let answer = timeout(PATIENCE, client.execute(request)).await;
+        let answer = timeout(PATIENCE, request.send()).await;
         let answer = answer.map_err(|_elapsed| CallError::TimedOut)?;
         let answer = answer.map_err(|error| failure(lease, error))?;
         Ok((answer.into(), needles))
@@ -209,9 +205,8 @@ pub(crate) struct Outgoing<B> {
 /// secret; that is left out.
 fn failure(lease: &Lease, error: reqwest::Error) -> CallError {
     let error = error.without_url();
-    if let Some(forbidden) = Egress::refusal(&error) {
-        tracing::warn!(credential = %lease.credential, error = %forbidden, "a request to a forbidden address was refused");
-        return CallError::ForbiddenAddress(forbidden.reason());
+    if let Some(refusal) = Forbidden::cause_of(&error) {
+        return forbidden(lease, refusal);
     }
     tracing::info!(credential = %lease.credential, error = %with_causes(&error), "a request to the service of a credential failed");
     if error.is_timeout() {
@@ -221,6 +216,11 @@ fn failure(lease: &Lease, error: reqwest::Error) -> CallError {
     } else {
         CallError::BadAnswer
     }
+}
+
+fn forbidden(lease: &Lease, error: Forbidden) -> CallError {
+    tracing::warn!(credential = %lease.credential, %error, "a request was not sent for where it would go");
+    CallError::ForbiddenAddress(error.reason())
 }
 
 /// A word for the audit log and the metrics.

@@ -1,130 +1,187 @@
-//! Where requests may go, and the client that sends them.
+//! Where requests may go: to public addresses, and to those that the operator has named.
+//!
+//! Whoever may keep a credential chooses its host, so without this anybody could send Keyward to
+//! the services behind it: the metadata of the cloud, a database, Keyward itself. What is decided
+//! about is the address that is connected to, not the name: the resolver gives the connector the
+//! very addresses that were judged.
 
 mod address;
 mod allow;
 mod client;
-mod resolve;
-#[cfg(test)]
-mod tests;
+mod resolver;
+mod system;
 
 use std::error::Error;
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use thread_local::ThreadLocal;
+use reqwest::{Client, Method, RequestBuilder};
 use url::{Host, Url};
 
-pub use self::allow::{AllowPrivate, MalformedEntry};
-pub(crate) use self::client::ClientError;
-use self::client::Tls;
-use self::resolve::{LookUp, System};
+pub use allow::{AllowPrivate, AllowPrivateError, EntryProblem};
+pub use client::ClientError;
+pub use resolver::{LookingUp, Lookup};
+use resolver::{Rule, Scheme};
+pub use system::SystemLookup;
 
-/// Lets requests go to hosts on the internet, and to those that an operator has named.
+/// Sends requests, and only to where they may go.
 ///
-/// A name is resolved once; every address is checked, and the connection goes to one that was.
-/// Nothing is redirected, and no proxy is asked.
+/// Make one for the whole process: it keeps connections open for the next request.
 pub struct Egress {
-    allow: AllowPrivate,
-    names: Arc<dyn LookUp>,
-    tls: Tls,
-    /// One for each thread that serves: a connection belongs to the reactor that opened it, and
-    /// asking another thread for it costs more than a few connections more.
-    clients: ThreadLocal<reqwest::Client>,
+    allowed: Arc<AllowPrivate>,
+    lookup: Arc<dyn Lookup>,
+    http: OnceLock<Client>,
+    https: OnceLock<Client>,
 }
 
 impl Egress {
-    /// Requests may go to the internet, and to what `allow` names.
+    /// Names are looked up as the system does it.
     #[must_use]
-    pub fn new(allow: AllowPrivate) -> Self {
-        Self::with(allow, Arc::new(System))
+    pub fn new(allowed: AllowPrivate) -> Self {
+        Self::with_lookup(allowed, Arc::new(SystemLookup))
     }
 
-    fn with(allow: AllowPrivate, names: Arc<dyn LookUp>) -> Self {
+    /// Names are looked up by `lookup`; its answers are judged like any.
+    #[must_use]
+    pub fn with_lookup(allowed: AllowPrivate, lookup: Arc<dyn Lookup>) -> Self {
         Self {
-            allow,
-            names,
-            tls: Tls::default(),
-            clients: ThreadLocal::new(),
+            allowed: Arc::new(allowed),
+            lookup,
+            http: OnceLock::new(),
+            https: OnceLock::new(),
         }
     }
 
-    /// Whether a request may go to `url`, as far as the URL tells. Its host may have addresses that
-    /// are forbidden still; the client finds out.
-    pub(crate) fn check(&self, url: &Url) -> Result<(), Forbidden> {
+    /// Judges all of `url` that can be judged before its name is looked up. Addresses in the
+    /// place of a name are never looked up, so they are judged here.
+    pub fn check(&self, url: Url) -> Result<Checked, Forbidden> {
+        let scheme = match url.scheme() {
+            "https" => Scheme::Https,
+            "http" => Scheme::Http,
+            _ => return Err(Forbidden::Scheme),
+        };
         if !url.username().is_empty() || url.password().is_some() {
             return Err(Forbidden::UserInfo);
         }
-        // The client resolves names only: spellings of addresses are judged here.
-        let is_named = match url.host().ok_or(Forbidden::Scheme)? {
-            Host::Domain(name) => self.allow.names(name),
-            Host::Ipv4(address) => self.judge(address.into())?,
-            Host::Ipv6(address) => self.judge(address.into())?,
+        let rule = self.rule(scheme);
+        match url.host().ok_or(Forbidden::NoHost)? {
+            Host::Ipv4(address) => rule.judge(None, IpAddr::V4(address))?,
+            Host::Ipv6(address) => rule.judge(None, IpAddr::V6(address))?,
+            Host::Domain(name) => rule.judge_name(name)?,
+        }
+        Ok(Checked { url, scheme })
+    }
+
+    /// Begins a request to `checked`. It has no header but `Accept: */*` and, unless one is set,
+    /// `Accept-Encoding`; redirects are not followed, and compressed answers are decoded.
+    ///
+    /// The name is looked up when the request is sent: [`Forbidden::cause_of`] tells whether it
+    /// failed for where it would have gone.
+    pub fn request(&self, method: Method, checked: Checked) -> Result<RequestBuilder, ClientError> {
+        Ok(self.client(checked.scheme)?.request(method, checked.url))
+    }
+
+    fn client(&self, scheme: Scheme) -> Result<&Client, ClientError> {
+        let place = match scheme {
+            Scheme::Http => &self.http,
+            Scheme::Https => &self.https,
         };
-        match url.scheme() {
-            "https" => Ok(()),
-            // A secret does not cross the internet in the clear.
-            "http" if is_named => Ok(()),
-            "http" => Err(Forbidden::Cleartext),
-            _ => Err(Forbidden::Scheme),
+        if let Some(client) = place.get() {
+            return Ok(client);
         }
+        // A failure is not kept: once the certificates are there, the next request works.
+        let client = client::build(self.rule(scheme), Arc::clone(&self.lookup))?;
+        Ok(place.get_or_init(|| client))
     }
 
-    /// Whether the operator has named the address, if it may be connected to.
-    fn judge(&self, address: IpAddr) -> Result<bool, Forbidden> {
-        let text = address.to_string();
-        if self.allow.permits(&text, address) {
-            Ok(self.allow.covers(address))
-        } else {
-            Err(Forbidden::Address)
+    fn rule(&self, scheme: Scheme) -> Rule {
+        Rule {
+            allowed: Arc::clone(&self.allowed),
+            scheme,
         }
-    }
-
-    /// The client of this thread.
-    pub(crate) fn client(&self) -> Result<&reqwest::Client, ClientError> {
-        self.clients
-            .get_or_try(|| self.tls.client(&self.allow, &self.names))
-    }
-
-    /// Why the client refused to connect, if it did that because of an address.
-    pub(crate) fn refusal(error: &reqwest::Error) -> Option<Forbidden> {
-        let mut cause = error.source();
-        while let Some(error) = cause {
-            if let Some(forbidden) = error.downcast_ref::<Forbidden>() {
-                return Some(*forbidden);
-            }
-            cause = error.source();
-        }
-        None
     }
 }
 
-/// Why a request must not go somewhere.
+impl std::fmt::Debug for Egress {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Egress")
+            .field("allowed", &self.allowed)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A URL that a request may be sent to, as far as can be told before its name is looked up.
+///
+/// Its `Debug` shows no more than the scheme: a path or a query may hold a secret.
+pub struct Checked {
+    url: Url,
+    scheme: Scheme,
+}
+
+impl Checked {
+    /// The URL, as it will be requested.
+    #[must_use]
+    pub fn url(&self) -> &Url {
+        &self.url
+    }
+}
+
+impl std::fmt::Debug for Checked {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Checked")
+            .field("scheme", &self.scheme)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why no request may be sent to a URL. None of the texts repeats any of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Forbidden {
-    #[error("an address of the host is not on the internet")]
-    Address,
-    #[error("the base URL is http, and the secret would cross the internet in the clear")]
-    Cleartext,
-    #[error("the base URL has a user name or password")]
-    UserInfo,
-    #[error("the base URL is neither http nor https")]
+#[non_exhaustive]
+pub enum Forbidden {
+    /// The scheme is neither `https` nor `http`.
+    #[error("only https and http are supported")]
     Scheme,
+    /// A name or a password in the URL, which would be sent or shown in places unforeseen.
+    #[error("the URL must not contain a user name or a password")]
+    UserInfo,
+    /// There is no host in the URL.
+    #[error("the URL has no host")]
+    NoHost,
+    /// A secret must not cross the internet in the clear.
+    #[error("http is only for private hosts named in BROKER_ALLOW_PRIVATE; use https")]
+    Clear,
+    /// The host is, or has among its addresses, one that is not public.
+    #[error("the host has an address that is not public; BROKER_ALLOW_PRIVATE can allow it")]
+    Address,
 }
 
 impl Forbidden {
     /// What to do about it.
-    pub(crate) fn reason(self) -> &'static str {
+    #[must_use]
+    pub fn reason(self) -> &'static str {
         match self {
-            Self::Address => {
-                "the host has an address that is private, loopback, link-local or of another special \
-                 kind; an operator can name it in BROKER_ALLOW_PRIVATE"
-            }
-            Self::Cleartext => {
-                "the base URL begins with http://, and the secret would cross the internet in the \
-                 clear; use https, or have an operator name the host in BROKER_ALLOW_PRIVATE"
-            }
-            Self::UserInfo => "the base URL has a user name or password",
             Self::Scheme => "the base URL is neither http nor https",
+            Self::UserInfo => "the base URL has a user name or a password",
+            Self::NoHost => "the base URL has no host",
+            Self::Clear => {
+                "the base URL begins with http://, and the secret would cross the internet in the \
+                 clear: use https, or have an operator name the host in BROKER_ALLOW_PRIVATE"
+            }
+            Self::Address => {
+                "the host has an address that is not public: an operator can name it in \
+                 BROKER_ALLOW_PRIVATE"
+            }
         }
     }
+
+    /// Whether `error`, or what it came from, is a refusal: the service is not unreachable, it
+    /// must not be reached.
+    #[must_use]
+    pub fn cause_of(error: &(dyn Error + 'static)) -> Option<Self> {
+        std::iter::successors(Some(error), |error| (*error).source())
+            .find_map(|error| error.downcast_ref().copied())
+    }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,121 +1,143 @@
-//! Takes secrets out of what comes back.
+//! Takes an injected secret out of everything that comes back.
 //!
-//! A service can repeat what it was sent, in an error message or an echo. What is found of a secret
-//! is overwritten with as many asterisks, so that lengths and ranges stay right. It is found as it
-//! is, in base64 at every alignment, in hexadecimal, and with any of its characters escaped as in
-//! URLs or in JSON. A service that wants to hand a secret over can transform it in other ways: this
-//! is a net below mistakes, not a wall.
+//! A service may repeat what it was sent: in an error message, a header, a debugging page. Each
+//! byte that belongs to an injected value in one of its spellings becomes a `*`, so lengths and
+//! ranges stay as announced.
 
-mod matcher;
+mod form;
+mod index;
 mod needles;
-#[cfg(test)]
-mod tests;
+mod pattern;
+mod scan;
+mod track;
 
+use std::fmt;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
+use zeroize::Zeroizing;
 
-use self::matcher::Match;
-pub(crate) use self::needles::Needles;
+pub use needles::Needles;
+use scan::Found;
 
-/// Scrubs one body, chunk by chunk.
+/// Scrubs one body, piece by piece as it arrives.
 ///
-/// Of each chunk all is passed on but a tail that could be the beginning of a secret. That waits for
-/// the next chunk.
-pub(crate) struct Scrub {
+/// What cannot be the beginning of a secret is passed on at once, and as the very same memory when
+/// nothing in it was replaced. The rest waits for the next piece: never more than the longest
+/// spelling of a secret. Call [`Scrub::finish`] at the end, or what waits is lost.
+pub struct Scrub {
     needles: Arc<Needles>,
-    held: Bytes,
-    found: u64,
+    /// Starts with what may be the beginning of a secret; empty when nothing may.
+    tail: Zeroizing<Vec<u8>>,
+    /// How many of the bytes to come, those of the tail first, belong to secrets found before.
+    covered: usize,
+    replacements: u64,
 }
 
 impl Scrub {
-    pub(crate) fn new(needles: Arc<Needles>) -> Self {
+    /// For one body; a second body needs another one.
+    #[must_use]
+    pub fn new(needles: Arc<Needles>) -> Self {
         Self {
             needles,
-            held: Bytes::new(),
-            found: 0,
+            tail: Zeroizing::default(),
+            covered: 0,
+            replacements: 0,
         }
     }
 
-    /// What can be passed on after `chunk`, in pieces.
-    pub(crate) fn push(&mut self, chunk: Bytes) -> Vec<Bytes> {
-        let chunk = self.joined(chunk);
-        self.pass(chunk, false)
-    }
-
-    /// What was held back, behind the last chunk.
-    pub(crate) fn finish(&mut self) -> Vec<Bytes> {
-        let held = std::mem::take(&mut self.held);
-        self.pass(held, true)
-    }
-
-    /// How often something was taken out.
-    pub(crate) fn found(&self) -> u64 {
-        self.found
-    }
-
-    fn joined(&mut self, chunk: Bytes) -> Bytes {
-        if self.held.is_empty() {
-            return chunk;
+    /// Takes the next piece, and gives what may be passed on: at most two pieces, none of them
+    /// empty.
+    #[must_use]
+    pub fn push(&mut self, mut chunk: Bytes) -> Vec<Bytes> {
+        let mut passed_on = Vec::with_capacity(2);
+        if chunk.is_empty() || !self.push_tail(&chunk, &mut passed_on) {
+            return passed_on;
         }
-        let held = std::mem::take(&mut self.held);
-        let mut joined = BytesMut::with_capacity(held.len() + chunk.len());
-        joined.extend_from_slice(&held);
-        joined.extend_from_slice(&chunk);
-        joined.freeze()
+        let found = self.needles.scan(&chunk, chunk.len());
+        let decided = found.open.unwrap_or(chunk.len());
+        self.tail = kept(&[chunk.get(decided..).unwrap_or_default()]);
+        chunk.truncate(decided);
+        if !chunk.is_empty() {
+            passed_on.push(self.starred(chunk, &found));
+        }
+        passed_on
     }
 
-    fn pass(&mut self, mut chunk: Bytes, is_last: bool) -> Vec<Bytes> {
-        let mut passed = Vec::with_capacity(1);
-        let mut from = 0;
-        while let Some((start, end)) = self.needles.find(&chunk, from, is_last) {
-            let Some(end) = end else {
-                // The beginning of a secret, perhaps.
-                self.held = chunk.split_off(start);
-                break;
-            };
-            self.found += 1;
-            let rest = chunk.split_off(end);
-            let before = chunk.split_to(start);
-            passed.push(before);
-            passed.push(Bytes::from(vec![MASK; chunk.len()]));
-            chunk = rest;
-            from = 0;
+    /// Gives what still waits: nothing follows that could make it a secret.
+    #[must_use]
+    pub fn finish(&mut self) -> Option<Bytes> {
+        let tail = std::mem::take(&mut self.tail);
+        if tail.is_empty() {
+            return None;
         }
-        passed.push(chunk);
-        passed.retain(|piece| !piece.is_empty());
-        passed
+        let found = self.needles.scan(&tail, tail.len());
+        Some(self.starred(Bytes::copy_from_slice(&tail), &found))
+    }
+
+    /// How many secrets were replaced so far. Those that overlap count as one.
+    #[must_use]
+    pub fn replacements(&self) -> u64 {
+        self.replacements
+    }
+
+    /// Decides about the tail with the help of `chunk`, and says whether the chunk is to be
+    /// looked at; if not, all of it waits with the tail.
+    fn push_tail(&mut self, chunk: &Bytes, passed_on: &mut Vec<Bytes>) -> bool {
+        if self.tail.is_empty() {
+            return true;
+        }
+        let tail = std::mem::take(&mut self.tail);
+        // No spelling that begins in the tail reaches further into the chunk.
+        let help = chunk.get(..self.needles.longest()).unwrap_or(chunk);
+        let seam = kept(&[&tail, help]);
+        let found = self.needles.scan(&seam, tail.len());
+        let decided = found.open.unwrap_or(tail.len());
+        let (decided, waiting) = tail.split_at_checked(decided).unwrap_or((&tail, &[]));
+        if !decided.is_empty() {
+            passed_on.push(self.starred(Bytes::copy_from_slice(decided), &found));
+        }
+        if found.open.is_some() {
+            self.tail = kept(&[waiting, chunk]);
+        }
+        found.open.is_none()
+    }
+
+    /// `part` with stars in place of the secrets of `found` and of those that reach into it.
+    fn starred(&mut self, part: Bytes, found: &Found) -> Bytes {
+        let len = part.len();
+        if self.covered == 0 && found.matches.iter().all(|(start, _)| *start >= len) {
+            return part;
+        }
+        let mut part = part
+            .try_into_mut()
+            .unwrap_or_else(|shared| BytesMut::from(&*shared));
+        let covered = found.star(&mut part, self.covered);
+        self.covered = covered.reach.saturating_sub(len);
+        self.replacements += covered.replacements;
+        part.freeze()
     }
 }
 
-impl Needles {
-    /// The next place from `from` on: where something begins, and where it ends if it is all there.
-    fn find(&self, text: &[u8], from: usize, is_last: bool) -> Option<(usize, Option<usize>)> {
-        let mut at = from;
-        while let Some(start) = self.candidate(text, at) {
-            match self.match_at(text, start) {
-                Match { part: true, .. } if !is_last => return Some((start, None)),
-                Match {
-                    whole: Some(end), ..
-                } => return Some((start, Some(end))),
-                Match { whole: None, .. } => at = start + 1,
-            }
-        }
-        None
-    }
-
-    /// A short text, such as the value of a header field, without the secrets.
-    pub(crate) fn scrub_value<'a>(&self, value: &'a [u8]) -> std::borrow::Cow<'a, [u8]> {
-        let mut clean = std::borrow::Cow::Borrowed(value);
-        let mut from = 0;
-        while let Some((start, Some(end))) = self.find(value, from, true) {
-            if let Some(secret) = clean.to_mut().get_mut(start..end) {
-                secret.fill(MASK);
-            }
-            from = end;
-        }
-        clean
+impl fmt::Debug for Scrub {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Scrub")
+            .field("needles", &self.needles)
+            .field("waiting", &self.tail.len())
+            .field("replacements", &self.replacements)
+            .finish_non_exhaustive()
     }
 }
 
-const MASK: u8 = b'*';
+/// The parts, one after the other, in memory of their size: growing would leave copies behind.
+fn kept(parts: &[&[u8]]) -> Zeroizing<Vec<u8>> {
+    let len = parts.iter().map(|part| part.len()).sum();
+    let mut kept = Zeroizing::new(Vec::with_capacity(len));
+    for part in parts {
+        kept.extend_from_slice(part);
+    }
+    kept
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,215 +1,237 @@
-//! Which addresses are somebody else's on the internet.
+//! What an address is good for, by IANA's registries of special-purpose addresses.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// What kind of address it is, as far as requests are concerned.
+use ipnet::{Ipv4Net, Ipv6Net};
+
+/// Who an address can belong to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    /// Reachable from everywhere.
+pub(super) enum Reach {
+    /// Anybody on the internet.
     Public,
-    /// Of this machine or its network: private, shared, loopback, unique local.
+    /// This machine or its network. A host that is allowed by name may have such an address.
     Private,
-    /// Anything else: link-local, metadata of clouds, multicast, documentation, transition. No host
-    /// has a good reason to be found there.
+    /// Nobody, a whole group, or something that gives out secrets to who can ask it, such as the
+    /// metadata service of a cloud. No name makes it allowed.
     Special,
 }
 
-pub(super) fn kind(address: IpAddr) -> Kind {
-    match address {
-        IpAddr::V4(address) => kind_v4(address),
-        IpAddr::V6(address) => kind_v6(address),
-    }
-}
-
-fn kind_v4(address: Ipv4Addr) -> Kind {
-    let is_in = |networks: &[([u8; 4], u32)]| {
-        networks.iter().any(|(network, length)| {
-            let differs = u32::from(address) ^ u32::from(Ipv4Addr::from(*network));
-            differs.checked_shr(32 - length) == Some(0)
-        })
-    };
-    if is_in(&SPECIAL_V4) {
-        Kind::Special
-    } else if is_in(&PRIVATE_V4) {
-        Kind::Private
-    } else {
-        Kind::Public
-    }
-}
-
-/// The IANA IPv6 Special-Purpose Address Registry. What carries an IPv4 address is judged by it,
-/// where it could be connected to; the other ways of transition are refused.
-fn kind_v6(address: Ipv6Addr) -> Kind {
-    if let Some(mapped) = address.to_ipv4_mapped() {
-        return kind_v4(mapped);
-    }
-    match address.segments() {
-        // RFC 6052 (NAT64): the translator reaches what the IPv4 address names.
-        [0x64, 0xff9b, 0, 0, 0, 0, high, low] => {
-            let [a, b] = high.to_be_bytes();
-            let [c, d] = low.to_be_bytes();
-            kind_v4(Ipv4Addr::new(a, b, c, d))
+impl Reach {
+    /// Judges `address`; what is written as IPv6 and means IPv4 is judged by the IPv4 address.
+    pub(super) fn of(address: IpAddr) -> Self {
+        match address.to_canonical() {
+            IpAddr::V4(address) => Self::of_v4(address),
+            IpAddr::V6(address) => Self::of_v6(address),
         }
-        // Metadata of AWS, in unique local space.
-        [0xfd00, 0x0ec2, 0, 0, 0, 0, 0, 0x0254] => Kind::Special,
-        // RFC 4291 (loopback), RFC 4193 (unique local).
-        [0, 0, 0, 0, 0, 0, 0, 1] | [0xfc00..=0xfdff, ..] => Kind::Private,
-        // RFC 2928 (protocol assignments, Teredo, ORCHID), RFC 3849 and RFC 9637 (documentation),
-        // RFC 3056 (6to4).
-        [0x2001, 0..=0x01ff | 0x0db8, ..] | [0x2002, ..] | [0x3fff, 0..=0x0fff, ..] => {
-            Kind::Special
+    }
+
+    fn of_v4(address: Ipv4Addr) -> Self {
+        let within = |table: &[Ipv4Net]| table.iter().any(|net| net.contains(&address));
+        if within(&PRIVATE_V4) {
+            Self::Private
+        } else if within(&SPECIAL_V4) {
+            Self::Special
+        } else {
+            Self::Public
         }
-        // RFC 4291 (global unicast). All else is unspecified, link-local, site-local, multicast,
-        // discard-only, or given to nobody.
-        [0x2000..=0x3fff, ..] => Kind::Public,
-        _ => Kind::Special,
+    }
+
+    fn of_v6(address: Ipv6Addr) -> Self {
+        let within = |table: &[Ipv6Net]| table.iter().any(|net| net.contains(&address));
+        if NAT64.contains(&address) {
+            return Self::of_nat64(address);
+        }
+        if within(&METADATA_V6) {
+            Self::Special
+        } else if within(&PRIVATE_V6) {
+            Self::Private
+        } else if within(&SPECIAL_V6) || !GLOBAL_UNICAST.contains(&address) {
+            Self::Special
+        } else {
+            Self::Public
+        }
+    }
+
+    /// In a network without IPv4, every public IPv4 host looks like this, so it has to pass. A
+    /// translator must not be asked for any other (RFC 6052 §3.1), and no name changes that.
+    fn of_nat64(address: Ipv6Addr) -> Self {
+        let [.., a, b, c, d] = address.octets();
+        match Self::of_v4(Ipv4Addr::new(a, b, c, d)) {
+            Self::Public => Self::Public,
+            Self::Private | Self::Special => Self::Special,
+        }
     }
 }
 
-/// Of the IANA IPv4 Special-Purpose Address Registry.
-const PRIVATE_V4: [([u8; 4], u32); 5] = [
-    ([10, 0, 0, 0], 8),     // RFC 1918
-    ([172, 16, 0, 0], 12),  // RFC 1918
-    ([192, 168, 0, 0], 16), // RFC 1918
-    ([100, 64, 0, 0], 10),  // RFC 6598, shared by the customers of a carrier
-    ([127, 0, 0, 0], 8),    // RFC 1122, loopback
+const PRIVATE_V4: [Ipv4Net; 4] = [
+    v4([10, 0, 0, 0], 8),     // RFC 1918
+    v4([127, 0, 0, 0], 8),    // loopback, RFC 1122 §3.2.1.3
+    v4([172, 16, 0, 0], 12),  // RFC 1918
+    v4([192, 168, 0, 0], 16), // RFC 1918
 ];
 
-/// The rest of the registry, and two addresses by which clouds give out credentials.
-const SPECIAL_V4: [([u8; 4], u32); 16] = [
-    ([0, 0, 0, 0], 8),          // RFC 791, this network
-    ([100, 100, 100, 200], 32), // metadata of Alibaba Cloud, in shared space
-    ([168, 63, 129, 16], 32),   // the wire server of Azure
-    ([169, 254, 0, 0], 16),     // RFC 3927, link-local, where most clouds have their metadata
-    ([192, 0, 0, 0], 24),       // RFC 6890, protocol assignments
-    ([192, 0, 2, 0], 24),       // RFC 5737, documentation
-    ([192, 31, 196, 0], 24),    // RFC 7535, AS112
-    ([192, 52, 193, 0], 24),    // RFC 7450, AMT
-    ([192, 88, 99, 0], 24),     // RFC 7526, relays of 6to4
-    ([192, 175, 48, 0], 24),    // RFC 7534, AS112
-    ([198, 18, 0, 0], 15),      // RFC 2544, benchmarks
-    ([198, 51, 100, 0], 24),    // RFC 5737, documentation
-    ([203, 0, 113, 0], 24),     // RFC 5737, documentation
-    ([224, 0, 0, 0], 4),        // RFC 5771, multicast
-    ([240, 0, 0, 0], 4),        // RFC 1112, reserved
-    ([255, 255, 255, 255], 32), // RFC 919, broadcast
+const SPECIAL_V4: [Ipv4Net; 12] = [
+    v4([0, 0, 0, 0], 8),        // this network, RFC 791 §3.2
+    v4([100, 64, 0, 0], 10),    // shared by providers, RFC 6598; Alibaba's metadata
+    v4([168, 63, 129, 16], 32), // Azure's platform, a public address that is not
+    v4([169, 254, 0, 0], 16),   // link-local, RFC 3927; the metadata of most clouds
+    v4([192, 0, 0, 0], 24),     // protocol assignments, RFC 6890; Oracle's metadata
+    v4([192, 0, 2, 0], 24),     // documentation, RFC 5737
+    v4([192, 88, 99, 0], 24),   // relays of 6to4, RFC 7526
+    v4([198, 18, 0, 0], 15),    // benchmarks, RFC 2544
+    v4([198, 51, 100, 0], 24),  // documentation, RFC 5737
+    v4([203, 0, 113, 0], 24),   // documentation, RFC 5737
+    v4([224, 0, 0, 0], 4),      // multicast, RFC 5771
+    v4([240, 0, 0, 0], 4),      // reserved, RFC 1112 §4, and broadcast, RFC 919
 ];
+
+const PRIVATE_V6: [Ipv6Net; 2] = [
+    v6([0, 0, 0, 0, 0, 0, 0, 1], 128),    // loopback, RFC 4291 §2.5.3
+    v6([0xFC00, 0, 0, 0, 0, 0, 0, 0], 7), // unique local, RFC 4193
+];
+
+/// Services of a cloud at unique local addresses.
+const METADATA_V6: [Ipv6Net; 2] = [
+    v6([0xFD00, 0xEC2, 0, 0, 0, 0, 0, 0], 32), // Amazon: metadata, names, time
+    v6([0xFD20, 0xCE, 0, 0, 0, 0, 0, 0x254], 128), // Google
+];
+
+/// All that is given out of IPv6, RFC 4291 §2.4.
+const GLOBAL_UNICAST: Ipv6Net = v6([0x2000, 0, 0, 0, 0, 0, 0, 0], 3);
+
+/// Special within the global unicast addresses.
+const SPECIAL_V6: [Ipv6Net; 4] = [
+    v6([0x2001, 0, 0, 0, 0, 0, 0, 0], 23), // protocol assignments, RFC 2928; Teredo, RFC 4380
+    v6([0x2001, 0xDB8, 0, 0, 0, 0, 0, 0], 32), // documentation, RFC 3849
+    v6([0x2002, 0, 0, 0, 0, 0, 0, 0], 16), // 6to4, RFC 3056
+    v6([0x3FFF, 0, 0, 0, 0, 0, 0, 0], 20), // documentation, RFC 9637
+];
+
+/// IPv4 behind a translator, RFC 6052 §2.1. That for local use (RFC 8215) is not public.
+const NAT64: Ipv6Net = v6([0x64, 0xFF9B, 0, 0, 0, 0, 0, 0], 96);
+
+const fn v4([a, b, c, d]: [u8; 4], prefix: u8) -> Ipv4Net {
+    Ipv4Net::new_assert(Ipv4Addr::new(a, b, c, d), prefix)
+}
+
+const fn v6(segments: [u16; 8], prefix: u8) -> Ipv6Net {
+    let mut bits = 0;
+    let mut rest: &[u16] = &segments;
+    while let [first, others @ ..] = rest {
+        bits = bits << 16 | *first as u128;
+        rest = others;
+    }
+    Ipv6Net::new_assert(Ipv6Addr::from_bits(bits), prefix)
+}
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn of(text: &str) -> Kind {
-        kind(text.parse().unwrap())
-    }
-
+    /// The first and the last address of each range, and those beside it.
     #[test]
-    fn addresses_of_the_internet_are_public() {
-        for text in [
-            "1.1.1.1",
-            "8.8.8.8",
-            "9.255.255.255",
-            "11.0.0.0",
-            "100.63.255.255",
-            "100.128.0.0",
-            "128.0.0.1",
-            "169.253.255.255",
-            "169.255.0.0",
-            "172.15.255.255",
-            "172.32.0.0",
-            "192.0.1.0",
-            "192.167.255.255",
-            "192.169.0.0",
-            "198.17.255.255",
-            "198.20.0.0",
-            "223.255.255.255",
-            "168.63.129.15",
-            "2606:4700::1111",
-            "2a00:1450::1",
-            "2001:4860::1",
-            "2001:200::1",
-            "3ffe::1",
-            "::ffff:8.8.8.8",
-            "64:ff9b::808:808",
-        ] {
-            assert_eq!(of(text), Kind::Public, "{text}");
+    fn ranges_begin_and_end_where_the_registries_say() {
+        for (address, expected) in EDGES {
+            assert_eq!(Reach::of(address.parse().unwrap()), expected, "{address}");
         }
     }
 
     #[test]
-    fn addresses_of_this_network_are_private() {
-        for text in [
-            "10.0.0.0",
-            "10.255.255.255",
-            "127.0.0.1",
-            "127.255.255.255",
-            "172.16.0.0",
-            "172.31.255.255",
-            "192.168.0.0",
-            "192.168.255.255",
-            "100.64.0.0",
-            "100.127.255.255",
-            "::1",
-            "fc00::",
-            "fd12:3456::1",
-            "::ffff:127.0.0.1",
-            "::ffff:10.1.2.3",
-            "64:ff9b::7f00:1",
-            "64:ff9b::a00:1",
+    fn private_ipv4_behind_a_translator_is_never_private() {
+        for (address, expected) in [
+            ("64:ff9b::8.8.8.8", Reach::Public),
+            ("64:ff9b::10.0.0.1", Reach::Special),
+            ("64:ff9b::127.0.0.1", Reach::Special),
+            ("64:ff9b::169.254.169.254", Reach::Special),
+            ("64:ff9b:1::8.8.8.8", Reach::Special),
         ] {
-            assert_eq!(of(text), Kind::Private, "{text}");
+            assert_eq!(Reach::of(address.parse().unwrap()), expected, "{address}");
         }
     }
 
-    #[test]
-    fn addresses_that_are_nobodys_host_are_special() {
-        for text in [
-            "0.0.0.0",
-            "0.1.2.3",
-            "169.254.0.0",
-            "169.254.169.254",
-            "169.254.170.2",
-            "192.0.0.1",
-            "192.0.0.170",
-            "192.0.2.1",
-            "198.51.100.1",
-            "203.0.113.1",
-            "192.88.99.1",
-            "192.31.196.1",
-            "192.52.193.1",
-            "192.175.48.1",
-            "198.18.0.1",
-            "198.19.255.255",
-            "224.0.0.1",
-            "239.255.255.255",
-            "240.0.0.1",
-            "255.255.255.255",
-            "100.100.100.200",
-            "168.63.129.16",
-            "::",
-            "::2",
-            "::7f00:1",
-            "::ffff:169.254.169.254",
-            "::ffff:0:7f00:1",
-            "64:ff9b::a9fe:a9fe",
-            "64:ff9b:1::7f00:1",
-            "100::1",
-            "2001::1",
-            "2001:10::1",
-            "2001:20::1",
-            "2001:db8::1",
-            "2002:7f00:1::1",
-            "2002:808:808::1",
-            "3fff::1",
-            "5f00::1",
-            "fe80::1",
-            "febf::1",
-            "fec0::1",
-            "ff02::1",
-            "fd00:ec2::254",
-            "4000::1",
-        ] {
-            assert_eq!(of(text), Kind::Special, "{text}");
-        }
-    }
+    use Reach::{Private, Public, Special};
+
+    const EDGES: [(&str, Reach); 81] = [
+        ("0.0.0.0", Special),
+        ("0.255.255.255", Special),
+        ("1.0.0.0", Public),
+        ("9.255.255.255", Public),
+        ("10.0.0.0", Private),
+        ("10.255.255.255", Private),
+        ("11.0.0.0", Public),
+        ("100.63.255.255", Public),
+        ("100.64.0.0", Special),
+        ("100.100.100.200", Special),
+        ("100.127.255.255", Special),
+        ("100.128.0.0", Public),
+        ("126.255.255.255", Public),
+        ("127.0.0.0", Private),
+        ("127.255.255.255", Private),
+        ("128.0.0.0", Public),
+        ("168.63.129.15", Public),
+        ("168.63.129.16", Special),
+        ("168.63.129.17", Public),
+        ("169.253.255.255", Public),
+        ("169.254.0.0", Special),
+        ("169.254.255.255", Special),
+        ("169.255.0.0", Public),
+        ("172.15.255.255", Public),
+        ("172.16.0.0", Private),
+        ("172.31.255.255", Private),
+        ("172.32.0.0", Public),
+        ("191.255.255.255", Public),
+        ("192.0.0.0", Special),
+        ("192.0.0.255", Special),
+        ("192.0.1.0", Public),
+        ("192.0.2.0", Special),
+        ("192.0.2.255", Special),
+        ("192.0.3.0", Public),
+        ("192.88.98.255", Public),
+        ("192.88.99.0", Special),
+        ("192.88.99.255", Special),
+        ("192.88.100.0", Public),
+        ("192.167.255.255", Public),
+        ("192.168.0.0", Private),
+        ("192.168.255.255", Private),
+        ("192.169.0.0", Public),
+        ("198.17.255.255", Public),
+        ("198.18.0.0", Special),
+        ("198.19.255.255", Special),
+        ("198.20.0.0", Public),
+        ("198.51.100.0", Special),
+        ("198.51.101.0", Public),
+        ("203.0.112.255", Public),
+        ("203.0.113.255", Special),
+        ("223.255.255.255", Public),
+        ("224.0.0.0", Special),
+        ("239.255.255.255", Special),
+        ("240.0.0.0", Special),
+        ("255.255.255.255", Special),
+        ("::", Special),
+        ("::1", Private),
+        ("::2", Special),
+        ("::127.0.0.1", Special),
+        ("::ffff:127.0.0.1", Private),
+        ("::ffff:169.254.169.254", Special),
+        ("::ffff:8.8.8.8", Public),
+        ("1fff:ffff::", Special),
+        ("2000::", Public),
+        ("2001::", Special),
+        ("2001:1ff:ffff::", Special),
+        ("2001:200::", Public),
+        ("2001:db8::", Special),
+        ("2001:db9::", Public),
+        ("2002:7f00:1::", Special),
+        ("2003::", Public),
+        ("3ffe:ffff::", Public),
+        ("3fff:fff::", Special),
+        ("3fff:1000::", Public),
+        ("4000::", Special),
+        ("fbff::", Special),
+        ("fc00::", Private),
+        ("fd00:ec2::254", Special),
+        ("fdff:ffff::", Private),
+        ("fe80::1", Special),
+        ("ff02::1", Special),
+    ];
 }

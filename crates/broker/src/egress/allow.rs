@@ -1,51 +1,105 @@
-use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::str::FromStr;
 
 use ipnet::IpNet;
+use url::Host;
 
-use super::address::{Kind, kind};
+use super::address::Reach;
 
-/// Hosts that requests may go to although they are not on the internet.
+/// What the operator has allowed although it is not public.
 ///
-/// A host name opens the private, loopback and unique local addresses of this host. An address or a
-/// network in CIDR form opens what it covers, whoever has it; only so can link-local addresses be
-/// reached, among which clouds give out credentials.
+/// Written with commas: `ollama, 10.1.2.3, fd12:3456::/32`. A host name lets that very host have
+/// private, loopback and unique local addresses; an address or a range allows itself, however
+/// somebody came to it. So link-local addresses and the metadata services of clouds are open only
+/// to who writes down their addresses.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AllowPrivate {
-    hosts: BTreeSet<String>,
+    names: Vec<String>,
     networks: Vec<IpNet>,
 }
 
 impl AllowPrivate {
-    /// Whether a connection for `host` may go to `address`.
-    pub(super) fn permits(&self, host: &str, address: IpAddr) -> bool {
-        match kind(address) {
-            Kind::Public => true,
-            Kind::Private => self.names(host) || self.covers(address),
-            Kind::Special => self.covers(address),
-        }
+    /// Only public addresses.
+    #[must_use]
+    pub fn none() -> Self {
+        Self::default()
     }
 
-    /// Whether the operator has named the host, in a way that need not be looked up.
-    pub(super) fn names(&self, host: &str) -> bool {
-        self.hosts.contains(host.trim_end_matches('.'))
+    /// Whether there is an entry for `name`.
+    pub(super) fn names(&self, name: &str) -> bool {
+        self.names
+            .iter()
+            .any(|entry| entry.eq_ignore_ascii_case(name))
     }
 
-    /// Whether the operator has named the address.
-    pub(super) fn covers(&self, address: IpAddr) -> bool {
-        let address = address.to_canonical();
+    /// Whether there may be an address to allow for a host without an entry for its name.
+    pub(super) fn has_networks(&self) -> bool {
+        !self.networks.is_empty()
+    }
+
+    /// Whether an entry allows `address` for a host that was called `name`.
+    pub(super) fn allows(&self, name: Option<&str>, address: IpAddr) -> bool {
+        let canonical = address.to_canonical();
         self.networks
             .iter()
-            .any(|network| network.contains(&address))
+            .any(|network| network.contains(&canonical))
+            || (Reach::of(address) == Reach::Private && name.is_some_and(|name| self.names(name)))
+    }
+
+    fn add(&mut self, entry: &str) -> Result<(), EntryProblem> {
+        if let Some((_, prefix)) = entry.split_once('/') {
+            let network: IpNet = entry.parse().map_err(|_| EntryProblem::Malformed)?;
+            // `+8` and `08` are prefixes for the parser.
+            if prefix != network.prefix_len().to_string() {
+                return Err(EntryProblem::Malformed);
+            }
+            return self.add_network(network);
+        }
+        if let Ok(address) = entry.parse::<IpAddr>() {
+            return self.add_network(IpNet::from(address));
+        }
+        self.names.push(name(entry)?);
+        Ok(())
+    }
+
+    fn add_network(&mut self, network: IpNet) -> Result<(), EntryProblem> {
+        if network.addr() != network.network() {
+            return Err(EntryProblem::HostBits);
+        }
+        if network.addr().to_canonical() != network.addr() {
+            return Err(EntryProblem::Mapped);
+        }
+        self.networks.push(network);
+        Ok(())
     }
 }
 
+/// A host name in the form that URLs have it in.
+fn name(entry: &str) -> Result<String, EntryProblem> {
+    let name = match Host::parse(entry) {
+        Ok(Host::Domain(name)) => name,
+        Ok(Host::Ipv4(_) | Host::Ipv6(_)) => return Err(EntryProblem::OddAddress),
+        Err(_) => return Err(EntryProblem::Malformed),
+    };
+    if name.contains('*') {
+        return Err(EntryProblem::Wildcard);
+    }
+    let label = |label: &str| {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+        !label.is_empty() && label.bytes().all(plain)
+    };
+    if !name.split('.').all(label) {
+        return Err(EntryProblem::Malformed);
+    }
+    Ok(name)
+}
+
+/// All entries of several lists.
 impl FromIterator<Self> for AllowPrivate {
     fn from_iter<I: IntoIterator<Item = Self>>(lists: I) -> Self {
-        let mut all = Self::default();
+        let mut all = Self::none();
         for list in lists {
-            all.hosts.extend(list.hosts);
+            all.names.extend(list.names);
             all.networks.extend(list.networks);
         }
         all
@@ -53,119 +107,146 @@ impl FromIterator<Self> for AllowPrivate {
 }
 
 impl FromStr for AllowPrivate {
-    type Err = MalformedEntry;
+    type Err = AllowPrivateError;
 
-    /// Reads a list with commas. Empty entries are ignored.
-    fn from_str(text: &str) -> Result<Self, MalformedEntry> {
-        let mut allow = Self::default();
+    fn from_str(text: &str) -> Result<Self, AllowPrivateError> {
+        let mut allowed = Self::default();
         let entries = text.split(',').map(str::trim);
         for entry in entries.filter(|entry| !entry.is_empty()) {
-            if let Ok(network) = entry.parse::<IpNet>() {
-                allow.networks.push(network.trunc());
-            } else if let Ok(address) = entry.parse::<IpAddr>() {
-                allow.networks.push(address.to_canonical().into());
-            } else if let Some(host) = host_name(entry) {
-                allow.hosts.insert(host);
-            } else {
-                return Err(MalformedEntry(entry.chars().take(100).collect()));
-            }
+            allowed.add(entry).map_err(|problem| AllowPrivateError {
+                entry: entry.to_owned(),
+                problem,
+            })?;
         }
-        Ok(allow)
+        Ok(allowed)
     }
 }
 
-/// The name as `url` writes it, if it is one and no spelling of an address.
-fn host_name(entry: &str) -> Option<String> {
-    match url::Host::parse(entry).ok()? {
-        url::Host::Domain(name) if !name.contains('*') => {
-            Some(name.trim_end_matches('.').to_owned())
-        }
-        _ => None,
-    }
-}
-
-/// An entry is neither a host name nor an address nor a network.
+/// An entry that allows nothing, and why.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "`{0}` is not a host name such as models.internal, an IP address, or a network such as \
-     10.1.0.0/16"
-)]
-pub struct MalformedEntry(String);
+#[error("the entry {entry:?} {problem}")]
+pub struct AllowPrivateError {
+    /// As it was written.
+    pub entry: String,
+    /// What is wrong with it.
+    pub problem: EntryProblem,
+}
+
+/// Why an entry of [`AllowPrivate`] allows nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum EntryProblem {
+    /// It is none of the three. A URL, a port and brackets do not belong there.
+    #[error(
+        "is no host name such as ollama or db.example.com, no IP address, \
+         and no range such as 10.1.0.0/16"
+    )]
+    Malformed,
+    /// Each host has to be named.
+    #[error("has a wildcard; write each host name in full")]
+    Wildcard,
+    /// A number or the like, which URLs read as an address.
+    #[error("is an address in an unusual form; write it like 10.1.2.3 or fd12::1")]
+    OddAddress,
+    /// Most often somebody took the wrong prefix, and means less than the range would cover.
+    #[error("has bits set after the prefix; write the first address of the range")]
+    HostBits,
+    /// Addresses count as IPv4 in either form, so the range would hold none.
+    #[error("is IPv4 in its IPv6 form; write it as IPv4")]
+    Mapped,
+}
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn allow(text: &str) -> AllowPrivate {
-        text.parse().unwrap()
-    }
-
-    fn permits(list: &str, host: &str, address: &str) -> bool {
-        allow(list).permits(host, address.parse().unwrap())
+    #[test]
+    fn names_addresses_and_ranges_are_read() {
+        let allowed: AllowPrivate = " Ollama, ,bücher.example,my_db , 10.1.2.3,fd12::/16,"
+            .parse()
+            .unwrap();
+        assert_eq!(allowed.names, ["ollama", "xn--bcher-kva.example", "my_db"]);
+        let networks = ["10.1.2.3/32", "fd12::/16"].map(|text| text.parse().unwrap());
+        assert_eq!(allowed.networks, networks);
+        assert_eq!("".parse(), Ok(AllowPrivate::none()));
     }
 
     #[test]
-    fn nothing_is_needed_for_the_internet_and_nothing_else_is_open() {
-        assert!(permits("", "api.example.com", "93.184.215.14"));
-        for address in ["127.0.0.1", "10.0.0.1", "::1", "169.254.169.254", "fe80::1"] {
-            assert!(!permits("", "api.example.com", address), "{address}");
+    fn an_entry_that_allows_nothing_is_named() {
+        use EntryProblem::{HostBits, Malformed, Mapped, OddAddress, Wildcard};
+        for (entry, problem) in [
+            ("http://ollama", Malformed),
+            ("ollama:11434", Malformed),
+            ("10.1.2.3:80", Malformed),
+            ("ollama.", Malformed),
+            (".example.com", Malformed),
+            ("a..b", Malformed),
+            ("a b", Malformed),
+            ("[::1]", OddAddress),
+            ("fe80::1%eth0", Malformed),
+            ("10.0.0.0/33", Malformed),
+            ("10.0.0.0/+8", Malformed),
+            ("10.0.0.0/08", Malformed),
+            ("10.0.0/8", Malformed),
+            ("ollama/8", Malformed),
+            ("*.example.com", Wildcard),
+            ("*", Wildcard),
+            ("2130706433", OddAddress),
+            ("0x7f.1", OddAddress),
+            ("127.1", OddAddress),
+            ("10.0.0.1/8", HostBits),
+            ("::ffff:10.0.0.1", Mapped),
+            ("::ffff:10.0.0.0/104", Mapped),
+        ] {
+            let error = format!("ollama,{entry}")
+                .parse::<AllowPrivate>()
+                .unwrap_err();
+            assert_eq!((&*error.entry, error.problem), (entry, problem));
+            assert!(error.to_string().contains(entry), "{error}");
         }
     }
 
     #[test]
-    fn a_name_opens_its_private_addresses_and_no_link_local_ones() {
-        let list = "Models.Internal, other.internal.";
-        for host in ["models.internal", "models.internal.", "other.internal"] {
-            assert!(permits(list, host, "10.1.2.3"), "{host}");
-            assert!(permits(list, host, "127.0.0.1"), "{host}");
-            assert!(permits(list, host, "fd12::1"), "{host}");
-            for address in [
-                "169.254.169.254",
-                "fe80::1",
-                "100.100.100.200",
-                "fd00:ec2::254",
-                "0.0.0.0",
-            ] {
-                assert!(!permits(list, host, address), "{host} {address}");
+    fn a_name_opens_private_addresses_and_no_others() {
+        let allowed: AllowPrivate = "ollama".parse().unwrap();
+        for (name, address, expected) in [
+            ("ollama", "10.0.0.1", true),
+            ("OLLAMA", "127.0.0.1", true),
+            ("ollama", "fd12::1", true),
+            ("ollama", "::1", true),
+            ("ollama", "::ffff:192.168.0.1", true),
+            ("ollama.", "10.0.0.1", false),
+            ("a.ollama", "10.0.0.1", false),
+            ("ollama", "169.254.169.254", false),
+            ("ollama", "::ffff:169.254.169.254", false),
+            ("ollama", "fe80::1", false),
+            ("ollama", "fd00:ec2::254", false),
+            ("ollama", "168.63.129.16", false),
+            ("ollama", "100.100.100.200", false),
+            ("ollama", "64:ff9b::10.0.0.1", false),
+            ("ollama", "0.0.0.0", false),
+            ("ollama", "8.8.8.8", false),
+        ] {
+            let allows = allowed.allows(Some(name), address.parse().unwrap());
+            assert_eq!(allows, expected, "{name} {address}");
+        }
+    }
+
+    #[test]
+    fn a_range_opens_itself_whatever_the_name() {
+        let allowed: AllowPrivate = "169.254.0.0/16,10.0.0.1,fe80::/10".parse().unwrap();
+        for (address, expected) in [
+            ("169.254.169.254", true),
+            ("::ffff:169.254.169.254", true),
+            ("10.0.0.1", true),
+            ("10.0.0.2", false),
+            ("fe80::1", true),
+            ("64:ff9b::10.0.0.1", false),
+        ] {
+            for name in [None, Some("anything")] {
+                let allows = allowed.allows(name, address.parse().unwrap());
+                assert_eq!(allows, expected, "{address}");
             }
         }
-        assert!(!permits(list, "x.models.internal", "10.1.2.3"));
-        assert!(!permits(list, "internal", "10.1.2.3"));
-    }
-
-    #[test]
-    fn an_address_or_network_opens_what_it_covers() {
-        let list = "10.1.0.0/16, 127.0.0.1,::1, 169.254.1.0/24 ,fd00::/8";
-        for address in [
-            "10.1.255.255",
-            "127.0.0.1",
-            "::1",
-            "169.254.1.9",
-            "fd12::1",
-            "::ffff:10.1.0.1",
-        ] {
-            assert!(permits(list, "any.example", address), "{address}");
-        }
-        for address in ["10.2.0.0", "127.0.0.2", "169.254.169.254", "fe80::1"] {
-            assert!(!permits(list, "any.example", address), "{address}");
-        }
-    }
-
-    #[test]
-    fn an_entry_that_is_nothing_is_an_error_that_names_it() {
-        for entry in [
-            "10.0.0.0/33",
-            "http://x",
-            "a b",
-            "*.internal",
-            "x:80",
-            "[::1",
-            "10.0.0",
-        ] {
-            let list = format!("127.0.0.1,{entry}");
-            let error = list.parse::<AllowPrivate>().unwrap_err().to_string();
-            assert!(error.contains(entry), "{entry}: {error}");
-        }
-        assert_eq!(allow(" , "), AllowPrivate::default());
     }
 }

@@ -1,88 +1,84 @@
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::ClientConfig;
-use rustls::crypto::ring;
+use reqwest::Client;
+use reqwest::redirect::Policy;
+use rustls::client::danger::ServerCertVerifier;
+use rustls::crypto::CryptoProvider;
+use rustls::{ClientConfig, RootCertStore};
+use rustls_platform_verifier::Verifier;
 
-use super::AllowPrivate;
-use super::resolve::{Checked, LookUp};
+use super::resolver::{Lookup, Resolver, Rule, Scheme};
 
-/// What clients need to speak TLS, read once.
-#[derive(Default)]
-pub(super) struct Tls {
-    config: OnceLock<ClientConfig>,
+/// Why no request can be sent at all.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ClientError {
+    /// This machine knows no certificate authority, so no service can prove who it is.
+    #[error(
+        "no certificate authorities were found: install the package ca-certificates, or name a \
+         file of them in SSL_CERT_FILE"
+    )]
+    NoAuthorities(#[source] rustls::Error),
+    /// TLS could not be set up.
+    #[error("TLS could not be set up")]
+    Tls(#[source] rustls::Error),
+    /// The client could not be set up.
+    #[error("the HTTP client could not be set up")]
+    Client(#[source] reqwest::Error),
 }
 
-impl Tls {
-    /// A client that connects to checked addresses only.
-    pub(super) fn client(
-        &self,
-        allow: &AllowPrivate,
-        names: &Arc<dyn LookUp>,
-    ) -> Result<reqwest::Client, ClientError> {
-        let resolver = Checked {
-            names: Arc::clone(names),
-            allow: allow.clone(),
-        };
-        let client = reqwest::Client::builder()
-            .tls_backend_preconfigured(self.config()?)
-            .dns_resolver(Arc::new(resolver))
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .referer(false)
-            .connect_timeout(CONNECT)
-            .read_timeout(SILENCE)
-            .pool_idle_timeout(IDLE)
-            .tcp_keepalive(KEEP_ALIVE)
-            .tcp_nodelay(true)
-            .build()?;
-        Ok(client)
-    }
-
-    fn config(&self) -> Result<ClientConfig, ClientError> {
-        if let Some(config) = self.config.get() {
-            return Ok(config.clone());
-        }
-        let made = configured()?;
-        Ok(self.config.get_or_init(|| made).clone())
-    }
+/// A client for requests of one scheme.
+///
+/// They differ in what addresses they connect to, so connections of one must not serve the other.
+pub(super) fn build(rule: Rule, lookup: Arc<dyn Lookup>) -> Result<Client, ClientError> {
+    let tls = tls(rule.scheme)?;
+    Client::builder()
+        .tls_backend_preconfigured(tls)
+        .dns_resolver(Resolver { rule, lookup })
+        // A redirect would carry the credential to wherever the service says.
+        .redirect(Policy::none())
+        .referer(false)
+        // A proxy would resolve names itself, past the resolver. The environment may name one.
+        .no_proxy()
+        .connect_timeout(CONNECT_TIMEOUT)
+        .read_timeout(IDLE_TIMEOUT)
+        .pool_idle_timeout(POOL_IDLE_TIMEOUT)
+        .tcp_keepalive(TCP_KEEPALIVE)
+        .tcp_nodelay(true)
+        .build()
+        .map_err(ClientError::Client)
 }
 
-/// Trusts whom the system trusts. A system that trusts nobody can still be asked for hosts that
-/// speak no TLS.
-fn configured() -> Result<ClientConfig, ClientError> {
-    let mut roots = rustls::RootCertStore::empty();
-    let found = rustls_native_certs::load_native_certs();
-    let (added, ignored) = roots.add_parsable_certificates(found.certs);
-    if added == 0 {
-        tracing::warn!(
-            errors = found.errors.len(),
-            "the system has no certificates of authorities, so no service can be trusted over \
-             https; install them (ca-certificates) or name a file in SSL_CERT_FILE"
-        );
-    } else {
-        tracing::debug!(added, ignored, "read the certificates of authorities");
+/// TLS with ring, given explicitly: a process may have chosen another default, or none.
+fn tls(scheme: Scheme) -> Result<ClientConfig, ClientError> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()
+        .map_err(ClientError::Tls)?;
+    let mut config = match scheme {
+        Scheme::Https => builder
+            .dangerous() // by the name of the method: the verifier is that of the system
+            .with_custom_certificate_verifier(verifier(provider)?),
+        // Nobody to trust: hosts in the clear work on machines without certificates.
+        Scheme::Http => builder.with_root_certificates(RootCertStore::empty()),
     }
-    let provider = Arc::new(ring::default_provider());
-    let mut config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
+    .with_no_client_auth();
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(config)
 }
 
-/// There is no client.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum ClientError {
-    #[error("TLS cannot be set up")]
-    Tls(#[from] rustls::Error),
-    #[error("the client for other services cannot be set up")]
-    Client(#[from] reqwest::Error),
+fn verifier(provider: Arc<CryptoProvider>) -> Result<Arc<dyn ServerCertVerifier>, ClientError> {
+    Ok(Arc::new(
+        Verifier::new(provider).map_err(ClientError::NoAuthorities)?,
+    ))
 }
 
-const CONNECT: Duration = Duration::from_secs(10);
-/// Between two pieces of an answer. Models can think for minutes in silence.
-const SILENCE: Duration = Duration::from_mins(10);
-const IDLE: Duration = Duration::from_secs(90);
-const KEEP_ALIVE: Duration = Duration::from_mins(1);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Between two pieces of an answer: a model may think for minutes before it says a word.
+const IDLE_TIMEOUT: Duration = Duration::from_mins(10);
+
+const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(90);
+
+const TCP_KEEPALIVE: Duration = Duration::from_mins(1);
