@@ -12,6 +12,7 @@
 #[path = "../running/mod.rs"]
 mod running;
 
+mod echo;
 mod evidence;
 mod markers;
 mod scanner;
@@ -33,6 +34,7 @@ fn everything(home: &Home) -> (Evidence, Markers) {
     let mut suite = Suite::start(home);
     suite.credentials();
     suite.people_and_keys();
+    suite.uses();
     suite.bodies_that_do_not_fit();
     suite.people_that_are_refused();
     suite.secrets_in_addresses();
@@ -47,6 +49,7 @@ fn home(temporary: &str) -> Home {
     let folder = home.path(temporary);
     fs::create_dir(&folder).unwrap();
     home.set("LOG_LEVEL", "trace")
+        .set("BROKER_ALLOW_PRIVATE", "127.0.0.1")
         .set("TMPDIR", folder.to_str().unwrap())
 }
 

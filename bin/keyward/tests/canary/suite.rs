@@ -1,5 +1,6 @@
 use serde_json::{Value, json};
 
+use crate::echo::echo;
 use crate::evidence::Evidence;
 use crate::markers::Markers;
 use crate::running::{Answer, Client, Home, Server};
@@ -199,6 +200,45 @@ impl<'a> Suite<'a> {
         (made["id"].as_str().unwrap().to_owned(), key)
     }
 
+    /// Requests with a credential in each place that it can have, to a service that repeats all of
+    /// them.
+    pub(crate) fn uses(&mut self) {
+        let url = format!("http://{}/base", echo());
+        for (number, (kind, detail, auth)) in USED.iter().enumerate() {
+            let mut detail: Value = serde_json::from_str(detail).unwrap();
+            self.fill(&mut detail, &format!("a secret to be used, {number}"));
+            let mut rules = json!({});
+            if *kind == "llm" {
+                detail["base_url"] = json!(url);
+            } else {
+                rules["base_url"] = json!(url);
+            }
+            if !auth.is_empty() {
+                rules["auth"] = serde_json::from_str(auth).unwrap();
+            }
+            let body = json!({ "name": "used", "credential_type": kind, "detail": detail, "broker": rules });
+            let made = self.post("/api/v1/credentials", &body).expect(201);
+            let id = made["id"].as_str().unwrap();
+            let answer = self.get(&format!("/broker/{id}/path?query=1"));
+            assert_eq!(answer.status, 200, "{answer:?}");
+            assert!(answer.body.contains("****************"), "{answer:?}");
+        }
+        assert_eq!(self.get("/metrics").status, 200);
+    }
+
+    /// Puts a marker in place of each `?`.
+    fn fill(&mut self, detail: &mut Value, place: &str) {
+        match detail {
+            Value::Object(members) => {
+                for (name, value) in members {
+                    self.fill(value, &format!("{place} {name}"));
+                }
+            }
+            Value::String(text) if text == "?" => *text = self.at(place),
+            _ => {}
+        }
+    }
+
     pub(crate) fn restart(&mut self) {
         self.watch();
         let started = self.home.start();
@@ -293,6 +333,37 @@ type Type = (
     &'static [&'static str],
     &'static [&'static str],
 );
+
+/// Credentials of each type and with each rule; a question mark stands for a secret.
+const USED: &[(&str, &str, &str)] = &[
+    (
+        "llm",
+        r#"{"provider": "openai", "api_key": "?", "custom_headers": {"x-team": "?"}}"#,
+        "",
+    ),
+    ("llm", r#"{"provider": "anthropic", "api_key": "?"}"#, ""),
+    (
+        "git",
+        r#"{"provider": "gitea", "auth": "token", "username": "robot", "access_token": "?"}"#,
+        "",
+    ),
+    ("gateway", r#"{"adapter": "telegram", "token": "?"}"#, ""),
+    (
+        "tool",
+        r#"{"tool_type": "search", "config": {"key": "?"}}"#,
+        r#"{"query": {"name": "key", "field": "config.key"}}"#,
+    ),
+    (
+        "generic",
+        r#"{"user": "?", "password": "?"}"#,
+        r#"{"basic": {"username_field": "user", "password_field": "password"}}"#,
+    ),
+    (
+        "generic",
+        r#"{"key": "?"}"#,
+        r#"{"header": {"name": "x-key", "field": "key", "prefix": "Token "}}"#,
+    ),
+];
 
 /// Each type with its open fields, its secrets and its maps of secrets.
 const TYPES: &[Type] = &[
