@@ -6,7 +6,7 @@ use keyward_audit::{AuditLog, VerifyAudit};
 use keyward_auth::{Environment, Hashing, Housekeeping, LastUsed, Setup};
 use keyward_broker::{AllowPrivate, Broker, Egress};
 use keyward_core::{Clock, Store as _, SystemClock, with_causes};
-use keyward_credentials::CredentialScope;
+use keyward_credentials::{Caller, CredentialScope};
 use keyward_crypto::{KeyId, Passwords, PlainFernet};
 use keyward_encryption::{
     KeepError, KitRegister, ManageEncryption, Reencrypt, ServingNode, keep, learn_audit_keys,
@@ -180,9 +180,13 @@ impl Installation {
     }
 
     /// What passes requests on to the services of credentials.
-    pub(crate) fn broker(&self, allow: AllowPrivate) -> Result<Broker, Failure> {
+    pub(crate) fn broker(
+        &self,
+        allow: AllowPrivate,
+        last_used: Arc<LastUsed>,
+    ) -> Result<Broker, Failure> {
         let (scope, egress) = (self.options.credential_scope, Egress::new(allow));
-        Broker::start(&self.environment, scope, egress, BROKER)
+        Broker::start(&self.environment, scope, last_used, egress, BROKER)
             .map_err(|error| Failure::unavailable(format!("cannot start the broker: {error}")))
     }
 
@@ -216,10 +220,15 @@ pub(crate) fn relay(broker: Broker) -> Relay {
         let broker = broker.clone();
         async move {
             let RelayRequest {
-                caller,
+                key,
+                request_id,
                 which,
                 request,
             } = asked;
+            let caller = Caller::Key {
+                key,
+                request: request_id,
+            };
             broker.relay(caller, which, request).await
         }
     })

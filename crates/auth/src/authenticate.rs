@@ -33,6 +33,27 @@ impl<S: Store<Tx: ApiKeys>> Authenticate<S> {
     /// The principal behind `key`, after one question to the store.
     pub fn principal(&self, key: &ApiKey) -> Result<Principal, AuthenticateError> {
         let found = self.store.lookup(|tx| tx.key_with_owner(key.id()))?;
+        self.decided(found, key)
+    }
+
+    /// The same inside a unit of work. Where that holds the lock of the audit log, the answer holds
+    /// until it ends, since every change of a key takes this lock first.
+    pub fn principal_within(
+        &self,
+        tx: &mut S::Tx,
+        key: &ApiKey,
+    ) -> Result<Principal, AuthenticateError> {
+        let found = tx.key_with_owner(key.id())?;
+        self.decided(found, key)
+    }
+}
+
+impl<S> Authenticate<S> {
+    fn decided(
+        &self,
+        found: Option<KeyWithOwner>,
+        key: &ApiKey,
+    ) -> Result<Principal, AuthenticateError> {
         let now = self.clock.now();
         let Some(found) = found else {
             // The same work as for a key that exists.
@@ -52,9 +73,7 @@ impl<S: Store<Tx: ApiKeys>> Authenticate<S> {
         self.last_used.note(id, now, last_used_at);
         Ok(principal)
     }
-}
 
-impl<S> Authenticate<S> {
     /// The row of a key, if the MAC of its secret is by a `SECRET_KEY` that is on its way out.
     fn signed_by_older_secret(&self, row: &Signed<ApiKeyRecord>) -> Option<Signed<ApiKeyRecord>> {
         let is_older = *row.unverified().key_mac.key_id() != self.macs.active();

@@ -5,12 +5,11 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response};
 use http_body::Body;
 use http_body_util::combinators::UnsyncBoxBody;
-use keyward_auth::needs::CredentialsUse;
-use keyward_auth::{Environment, Permit};
+use keyward_auth::{Environment, LastUsed};
 use keyward_core::{Store, with_causes};
 use keyward_credentials::{
-    Asked, CallError, CredentialScope, CredentialsTx, Lease, RequestPath, UseCredential, Wanted,
-    Which,
+    Asked, CallError, Caller, CredentialScope, CredentialsTx, Lease, RequestPath, UseCredential,
+    Wanted, Which,
 };
 use tokio::time::timeout;
 use url::Url;
@@ -46,10 +45,11 @@ impl Broker {
     pub fn start<S: Store<Tx: CredentialsTx> + Clone>(
         environment: &Environment<S>,
         scope: CredentialScope,
+        last_used: Arc<LastUsed>,
         egress: Egress,
         prefix: &'static str,
     ) -> std::io::Result<Self> {
-        let uses = UseCredential::new(environment, scope);
+        let uses = UseCredential::new(environment, scope, last_used);
         Ok(Self {
             desk: Arc::new(Desk::start(uses)?),
             egress: Arc::new(egress),
@@ -64,7 +64,7 @@ impl Broker {
     /// request to the service too.
     pub async fn relay<B>(
         &self,
-        caller: Permit<CredentialsUse>,
+        caller: Caller,
         which: Which,
         request: Request<B>,
     ) -> Result<Response<AnswerBody>, CallError>
@@ -78,7 +78,7 @@ impl Broker {
     /// The same, for whoever asks `via` another way.
     pub(crate) async fn pass<B>(
         &self,
-        caller: Permit<CredentialsUse>,
+        caller: Caller,
         which: Which,
         via: &'static str,
         request: Request<B>,
@@ -92,7 +92,7 @@ impl Broker {
 
     async fn passed<B>(
         &self,
-        caller: Permit<CredentialsUse>,
+        caller: Caller,
         which: Which,
         via: &'static str,
         request: Request<B>,

@@ -8,7 +8,7 @@ use http_body_util::{BodyExt as _, Full};
 use keyward_auth::Permit;
 use keyward_auth::needs::CredentialsUse;
 use keyward_credentials::{
-    CallAnswer, CallError, CallRequest, CallServices, Calling, Model, Tested, Which,
+    CallAnswer, CallError, CallRequest, CallServices, Caller, Calling, Model, Tested, Which,
 };
 use tokio::time::timeout;
 
@@ -26,7 +26,9 @@ impl CallServices for Broker {
         Box::pin(async move {
             let request = assembled(request)?;
             let answered = async {
-                let answer = broker.pass(caller, which, VIA, request).await?;
+                let answer = broker
+                    .pass(Caller::Known(caller), which, VIA, request)
+                    .await?;
                 collected(answer, MAX_ANSWER).await
             };
             timeout(PATIENCE, answered)

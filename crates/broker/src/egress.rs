@@ -13,9 +13,10 @@ mod system;
 
 use std::error::Error;
 use std::net::IpAddr;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use reqwest::{Client, Method, RequestBuilder};
+use thread_local::ThreadLocal;
 use url::{Host, Url};
 
 pub use allow::{AllowPrivate, AllowPrivateError, EntryProblem};
@@ -30,8 +31,11 @@ pub use system::SystemLookup;
 pub struct Egress {
     allowed: Arc<AllowPrivate>,
     lookup: Arc<dyn Lookup>,
-    http: OnceLock<Client>,
-    https: OnceLock<Client>,
+    tls: client::Tls,
+    /// One for each thread that sends: a connection lives on the reactor that opened it, and its
+    /// answers need not be handed from thread to thread.
+    http: ThreadLocal<Client>,
+    https: ThreadLocal<Client>,
 }
 
 impl Egress {
@@ -47,8 +51,9 @@ impl Egress {
         Self {
             allowed: Arc::new(allowed),
             lookup,
-            http: OnceLock::new(),
-            https: OnceLock::new(),
+            tls: client::Tls::default(),
+            http: ThreadLocal::new(),
+            https: ThreadLocal::new(),
         }
     }
 
@@ -82,16 +87,15 @@ impl Egress {
     }
 
     fn client(&self, scheme: Scheme) -> Result<&Client, ClientError> {
-        let place = match scheme {
+        let clients = match scheme {
             Scheme::Http => &self.http,
             Scheme::Https => &self.https,
         };
-        if let Some(client) = place.get() {
-            return Ok(client);
-        }
         // A failure is not kept: once the certificates are there, the next request works.
-        let client = client::build(self.rule(scheme), Arc::clone(&self.lookup))?;
-        Ok(place.get_or_init(|| client))
+        clients.get_or_try(|| {
+            let (rule, lookup) = (self.rule(scheme), Arc::clone(&self.lookup));
+            client::build(rule, lookup, &self.tls)
+        })
     }
 
     fn rule(&self, scheme: Scheme) -> Rule {

@@ -47,7 +47,7 @@ fn reason(error: &CallError) -> &'static str {
     match error {
         CallError::Use(UseError::NotFound | UseError::Ambiguous) => "unknown",
         CallError::Use(UseError::Refused(by)) => by.rule(),
-        CallError::Use(UseError::Denied(_)) => "denied",
+        CallError::Use(UseError::Rejected | UseError::Denied(_)) => "denied",
         CallError::Use(UseError::Store(_)) => "storage",
         CallError::Use(UseError::Unreadable) => "unreadable",
         CallError::Use(_) => "unusable",

@@ -8,7 +8,7 @@ use http_body_util::Empty;
 use keyward_auth::Permit;
 use keyward_auth::needs::CredentialsUse;
 use keyward_credentials::{
-    Asked, CallAnswer, CallError, Model, Probe, Template, Tested, UseError, Wanted, Which,
+    Asked, CallAnswer, CallError, Caller, Model, Probe, Template, Tested, UseError, Wanted, Which,
 };
 use serde::Deserialize;
 use tokio::time::timeout;
@@ -54,7 +54,7 @@ impl Broker {
         probe: Probe,
     ) -> Result<(CallAnswer, Template), CallError> {
         let wanted = Wanted {
-            caller,
+            caller: Caller::Known(caller),
             which,
             asked: Asked::Probe(probe),
             body_bytes: Some(0),

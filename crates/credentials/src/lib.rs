@@ -47,7 +47,7 @@ pub use seal::{Provenance, seal_credential};
 pub(crate) use template::template;
 pub use template::{Probe, Template};
 pub use use_credential::{
-    Asked, Call, EndedUse, Lease, RefusedBy, UseCredential, UseError, UseId, Wanted,
+    Asked, Call, Caller, EndedUse, Lease, RefusedBy, UseCredential, UseError, UseId, Wanted,
 };
 pub use view::{CredentialView, FieldView};
 pub use which::Which;

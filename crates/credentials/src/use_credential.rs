@@ -7,16 +7,18 @@ mod wanted;
 
 use std::sync::Arc;
 
-use keyward_audit::{Action, AuditLog, Event};
+use keyward_audit::{Action, AuditEvents as _, AuditLog, Event};
 use keyward_auth::needs::CredentialsUse;
-use keyward_auth::{Environment, Principal, Recheck as _};
+use keyward_auth::{
+    Authenticate, Denied, Environment, LastUsed, MissingScope, Principal, Recheck as _,
+};
 use keyward_core::{Clock, Store, StoreError, Timestamp};
 use keyward_crypto::MacRing;
 
 pub use ended::EndedUse;
 pub use lease::{Call, Lease, UseId};
 pub use refused::{RefusedBy, UseError};
-pub use wanted::{Asked, Wanted};
+pub use wanted::{Asked, Caller, Wanted};
 
 use self::refused::Stop;
 use crate::access::OpenSecrets;
@@ -36,12 +38,17 @@ pub struct UseCredential<S> {
     macs: MacRing,
     audit: AuditLog,
     clock: Arc<dyn Clock>,
+    authenticate: Authenticate<S>,
     scope: CredentialScope,
 }
 
 impl<S: Store<Tx: CredentialsTx>> UseCredential<S> {
     /// Wires the service.
-    pub fn new(environment: &Environment<S>, scope: CredentialScope) -> Self
+    pub fn new(
+        environment: &Environment<S>,
+        scope: CredentialScope,
+        last_used: Arc<LastUsed>,
+    ) -> Self
     where
         S: Clone,
     {
@@ -51,6 +58,12 @@ impl<S: Store<Tx: CredentialsTx>> UseCredential<S> {
             macs: environment.macs.clone(),
             audit: environment.audit.clone(),
             clock: Arc::clone(&environment.clock),
+            authenticate: Authenticate::new(
+                environment.store.clone(),
+                environment.macs.clone(),
+                Arc::clone(&environment.clock),
+                last_used,
+            ),
             scope,
         }
     }
@@ -68,6 +81,8 @@ impl<S: Store<Tx: CredentialsTx>> UseCredential<S> {
     ) -> Result<Vec<Result<Lease, UseError>>, StoreError> {
         let now = self.clock.now();
         self.store.write(|tx| {
+            // First, as everybody who changes a key does: what is found of keys holds from here on.
+            tx.lock_audit_head()?;
             let mut events: Vec<_> = ended.iter().map(EndedUse::event).collect();
             let mut outcomes = Vec::with_capacity(wanted.len());
             for wanted in wanted {
@@ -106,7 +121,7 @@ impl<S: Store<Tx: CredentialsTx>> UseCredential<S> {
         wanted: &Wanted,
         now: Timestamp,
     ) -> Result<(Lease, Event), Stop> {
-        let caller = CredentialsUse::recheck(&wanted.caller, tx, &self.macs, now)?;
+        let caller = self.caller(tx, &wanted.caller, now)?;
         let stored = self.find(tx, &caller, &wanted.which)?;
         let credential = stored.credential.unverified();
         if !self.secrets.is_genuine(&stored) {
@@ -154,6 +169,24 @@ impl<S: Store<Tx: CredentialsTx>> UseCredential<S> {
             secrets,
         };
         Ok((lease, event))
+    }
+
+    fn caller(
+        &self,
+        tx: &mut S::Tx,
+        caller: &Caller,
+        now: Timestamp,
+    ) -> Result<Principal, UseError> {
+        match caller {
+            Caller::Known(permit) => Ok(CredentialsUse::recheck(permit, tx, &self.macs, now)?),
+            Caller::Key { key, request } => {
+                let mut caller = self.authenticate.principal_within(tx, key)?;
+                caller.request.clone_from(request);
+                let permit = caller.permit::<CredentialsUse>();
+                let permit = permit.map_err(|MissingScope(scope)| Denied::MissingScope(scope))?;
+                Ok((*permit).clone())
+            }
+        }
     }
 
     fn find(

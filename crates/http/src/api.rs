@@ -117,7 +117,7 @@ impl<S: ApiStore> Api<S> {
             companion.mount(&self.services, config);
         }
         for relay in &self.relays {
-            relay.mount(&self.services, config);
+            relay.mount(config);
         }
         if let Some(metrics) = &self.metrics {
             metrics.mount(&self.services, config);

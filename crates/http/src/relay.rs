@@ -9,21 +9,18 @@ use std::sync::Arc;
 
 use actix_web::http::header::{HeaderValue as ActixValue, WWW_AUTHENTICATE};
 use actix_web::{HttpMessage as _, HttpRequest, HttpResponse, ResponseError as _, web};
-use keyward_auth::Permit;
-use keyward_auth::needs::CredentialsUse;
 use keyward_credentials::{CallError, Which};
+use keyward_crypto::ApiKey;
 use percent_encoding::percent_decode_str;
 
 pub use self::body::{AnswerBody, BodyError, RequestBody};
 use crate::Problem;
 use crate::edge::RequestId;
 use crate::presented::{self, Presented};
-use crate::services::{ApiStore, Services};
 
 /// Requests to other services, with the credential that the path names.
 ///
-/// The caller's key is taken from where the client of the other service puts its own, checked for
-/// the scope `credentials:use`, and removed.
+/// The caller's key is taken from where the client of the other service puts its own.
 #[derive(Clone)]
 pub struct Relay {
     prefix: &'static str,
@@ -33,11 +30,14 @@ pub struct Relay {
 type Serve = dyn Fn(RelayRequest) -> Pin<Box<dyn Future<Output = Relayed>>> + Send + Sync;
 type Relayed = Result<http::Response<AnswerBody>, CallError>;
 
-/// A request whose caller is known.
+/// A request with a key that is still to be checked: whoever passes the request on asks the storage
+/// for the credential too, and can ask for both at once.
 #[derive(Debug)]
 pub struct RelayRequest {
-    /// Who asks.
-    pub caller: Permit<CredentialsUse>,
+    /// The key that was presented. It has the form of one.
+    pub key: ApiKey,
+    /// Names the request in the log and in the audit log.
+    pub request_id: Option<String>,
     /// With which credential.
     pub which: Which,
     /// The request: its target is what follows the credential in the path, its header fields have
@@ -60,16 +60,12 @@ impl Relay {
         }
     }
 
-    pub(crate) fn mount<S: ApiStore>(
-        &self,
-        services: &Arc<Services<S>>,
-        config: &mut web::ServiceConfig,
-    ) {
-        let (services, relay) = (Arc::clone(services), self.clone());
+    pub(crate) fn mount(&self, config: &mut web::ServiceConfig) {
+        let relay = self.clone();
         let handler = move |request: HttpRequest, payload: web::Payload| {
-            let (services, relay) = (Arc::clone(&services), relay.clone());
+            let relay = relay.clone();
             async move {
-                match relay.answer(&request, payload, services).await {
+                match relay.answer(&request, payload).await {
                     Ok(answer) => answer,
                     Err(problem) => refusal(&problem),
                 }
@@ -79,11 +75,10 @@ impl Relay {
         config.service(resource.default_service(web::to(handler)));
     }
 
-    async fn answer<S: ApiStore>(
+    async fn answer(
         &self,
         request: &HttpRequest,
         payload: web::Payload,
-        services: Arc<Services<S>>,
     ) -> Result<HttpResponse, Problem> {
         let path = request.uri().path().strip_prefix(self.prefix);
         let target = path.and_then(|path| path.strip_prefix('/'));
@@ -97,14 +92,11 @@ impl Relay {
                 "the API key stands in the address; send it in a header field",
             ));
         }
-        let id = (request.extensions().get::<RequestId>()).map(|id| id.as_str().to_owned());
-        let principal = web::block(move || services.authenticate.principal(&key)).await;
-        let mut caller = principal.map_err(|_panicked| Problem::internal())??;
-        caller.request = id;
         let which = percent_decode_str(name).decode_utf8();
         let which = which.map_err(|_| Problem::not_found())?;
         let asked = RelayRequest {
-            caller: caller.permit::<CredentialsUse>()?,
+            key,
+            request_id: (request.extensions().get::<RequestId>()).map(|id| id.as_str().to_owned()),
             which: Which::parse(&which).map_err(|_| Problem::not_found())?,
             request: convert::request(
                 request,

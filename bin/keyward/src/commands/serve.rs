@@ -40,7 +40,8 @@ pub(crate) fn serve(settings: &Settings) -> Result<Exit, Failure> {
     let key_keeper = KeyKeeper::start(&installation, &address.to_string(), key_files)?;
     let last_used = Arc::new(LastUsed::default());
     let services = installation.services(Arc::clone(&last_used));
-    let broker = installation.broker(settings.broker_allow_private.clone())?;
+    let allow = settings.broker_allow_private.clone();
+    let broker = installation.broker(allow, Arc::clone(&last_used))?;
     let api = Api::new(services)
         .trusting(proxies(settings))
         .with(installation.mcp())
@@ -111,6 +112,8 @@ fn run(api: Api<DieselStore>, listener: TcpListener, settings: &Settings) -> std
         })
         .client_request_timeout(HEAD_DEADLINE)
         .keep_alive(KEEP_ALIVE)
+        // An event goes out when it comes, and not when the one before was acknowledged.
+        .tcp_nodelay(true)
         // Who hangs up waits for no answer: what was begun for them elsewhere ends.
         .h1_allow_half_closed(false)
         .max_connections(MAX_CONNECTIONS)

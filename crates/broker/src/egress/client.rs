@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use reqwest::Client;
@@ -31,8 +31,8 @@ pub enum ClientError {
 /// A client for requests of one scheme.
 ///
 /// They differ in what addresses they connect to, so connections of one must not serve the other.
-pub(super) fn build(rule: Rule, lookup: Arc<dyn Lookup>) -> Result<Client, ClientError> {
-    let tls = tls(rule.scheme)?;
+pub(super) fn build(rule: Rule, lookup: Arc<dyn Lookup>, tls: &Tls) -> Result<Client, ClientError> {
+    let tls = tls.of(rule.scheme)?;
     Client::builder()
         .tls_backend_preconfigured(tls)
         .dns_resolver(Resolver { rule, lookup })
@@ -48,6 +48,27 @@ pub(super) fn build(rule: Rule, lookup: Arc<dyn Lookup>) -> Result<Client, Clien
         .tcp_nodelay(true)
         .build()
         .map_err(ClientError::Client)
+}
+
+/// What clients need to know of TLS, found out once: reading all certificates takes a while.
+#[derive(Default)]
+pub(super) struct Tls {
+    http: OnceLock<ClientConfig>,
+    https: OnceLock<ClientConfig>,
+}
+
+impl Tls {
+    fn of(&self, scheme: Scheme) -> Result<ClientConfig, ClientError> {
+        let place = match scheme {
+            Scheme::Http => &self.http,
+            Scheme::Https => &self.https,
+        };
+        if let Some(config) = place.get() {
+            return Ok(config.clone());
+        }
+        let config = tls(scheme)?;
+        Ok(place.get_or_init(|| config).clone())
+    }
 }
 
 /// TLS with ring, given explicitly: a process may have chosen another default, or none.

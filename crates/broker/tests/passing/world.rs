@@ -7,15 +7,14 @@ use bytes::Bytes;
 use http::{HeaderMap, Request};
 use http_body_util::{BodyExt as _, Full};
 use keyward_audit::{AuditEvents as _, AuditLog};
-use keyward_auth::needs::CredentialsUse;
 use keyward_auth::{
-    ApiKeyRecord, ApiKeys as _, Authenticate, Environment, Hashing, KeyName, Permit, PersonName,
-    Role, Scopes, User, UserKind, UserStatus, Username, Users as _,
+    ApiKeyRecord, ApiKeys as _, Environment, Hashing, KeyName, LastUsed, PersonName, Role, Scopes,
+    User, UserKind, UserStatus, Username, Users as _,
 };
 use keyward_broker::{AnswerBody, Broker, Egress};
 use keyward_core::{Id, ManualClock, Store as _, Timestamp};
 use keyward_credentials::{
-    BrokerRules, CallError, CredentialId, CredentialName, CredentialScope, CredentialType,
+    BrokerRules, CallError, Caller, CredentialId, CredentialName, CredentialScope, CredentialType,
     Credentials as _, Detail, NewCredential, Provenance, Which, seal_credential,
 };
 use keyward_crypto::{
@@ -28,6 +27,7 @@ pub(crate) struct World {
     pub(crate) broker: Broker,
     pub(crate) store: Arc<MemoryStore>,
     pub(crate) user: User,
+    pub(crate) last_used: Arc<LastUsed>,
     key: ApiKey,
     environment: Environment<Arc<MemoryStore>>,
 }
@@ -60,28 +60,26 @@ impl World {
         };
         let egress = Egress::new(private.parse().unwrap());
         let scope = CredentialScope::Global;
-        let broker = Broker::start(&environment, scope, egress, "/broker").unwrap();
+        let last_used: Arc<LastUsed> = Arc::default();
+        let noted = Arc::clone(&last_used);
+        let broker = Broker::start(&environment, scope, noted, egress, "/broker").unwrap();
         let (user, key) = somebody(&environment);
         Self {
             broker,
             store,
             user,
+            last_used,
             key,
             environment,
         }
     }
 
-    pub(crate) fn permit(&self) -> Permit<CredentialsUse> {
-        let Environment {
-            store, macs, clock, ..
-        } = &self.environment;
-        let authenticate = Authenticate::new(
-            Arc::clone(store),
-            macs.clone(),
-            Arc::clone(clock),
-            Arc::default(),
-        );
-        authenticate.principal(&self.key).unwrap().permit().unwrap()
+    /// Whoever has the key of the user.
+    pub(crate) fn caller(&self) -> Caller {
+        Caller::Key {
+            key: ApiKey::parse(self.key.expose()).unwrap(),
+            request: Some("request-1".to_owned()),
+        }
     }
 
     /// Keeps a credential. Members of maps are given as `config.token`.
@@ -147,7 +145,7 @@ impl World {
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         self.broker
-            .relay(self.permit(), Which::Id(id), request)
+            .relay(self.caller(), Which::Id(id), request)
             .await
     }
 
@@ -178,6 +176,25 @@ impl World {
         wanted
             .map(|fields| serde_json::from_str(&fields.details).unwrap())
             .collect()
+    }
+
+    /// The requests that the events of uses name.
+    pub(crate) fn requests(&self) -> Vec<String> {
+        let all = self.store.read(|tx| tx.audit_events_after(0, 1_000));
+        let all = all.unwrap().into_iter().map(|record| record.fields);
+        let uses = all.filter(|fields| fields.action == "credential.use");
+        uses.filter_map(|fields| fields.request).collect()
+    }
+
+    /// Changes the stored key of the user.
+    pub(crate) fn change_key(&self, change: impl FnOnce(&mut ApiKeyRecord)) {
+        let found = self.store.read(|tx| tx.key_with_owner(self.key.id()));
+        let old = found.unwrap().unwrap().key;
+        let mut record = old.unverified().clone();
+        change(&mut record);
+        let new = Signed::sign(record, &self.environment.macs);
+        let changed = self.store.write(|tx| tx.replace_api_key(old.mac(), &new));
+        assert!(changed.unwrap());
     }
 
     /// How the uses ended, as soon as there are `count`.

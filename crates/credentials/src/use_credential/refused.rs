@@ -1,5 +1,5 @@
 use keyward_audit::Event;
-use keyward_auth::Denied;
+use keyward_auth::{AuthenticateError, Denied};
 use keyward_core::StoreError;
 
 use crate::{FieldPath, NoDestination};
@@ -29,6 +29,9 @@ pub enum UseError {
     /// A stored secret cannot be opened. The log says which and why.
     #[error("stored secrets cannot be opened")]
     Unreadable,
+    /// The key opens nothing.
+    #[error("the API key is not valid")]
+    Rejected,
     /// The caller may not.
     #[error(transparent)]
     Denied(Denied),
@@ -42,6 +45,15 @@ impl From<Denied> for UseError {
         match denied {
             Denied::Store(error) => Self::Store(error),
             denied => Self::Denied(denied),
+        }
+    }
+}
+
+impl From<AuthenticateError> for UseError {
+    fn from(error: AuthenticateError) -> Self {
+        match error {
+            AuthenticateError::Store(error) => Self::Store(error),
+            _ => Self::Rejected,
         }
     }
 }

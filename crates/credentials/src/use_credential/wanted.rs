@@ -1,21 +1,37 @@
 use keyward_auth::Permit;
 use keyward_auth::needs::CredentialsUse;
+use keyward_crypto::ApiKey;
 
 use super::lease::Call;
 use super::refused::UseError;
 use crate::{BrokerRules, Credential, Destination, Probe, RequestPath, Which, template};
 
 /// A request that needs a secret.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Wanted {
     /// Who asks.
-    pub caller: Permit<CredentialsUse>,
+    pub caller: Caller,
     /// With which credential.
     pub which: Which,
     /// What for.
     pub asked: Asked,
     /// How long its body is, where that is known.
     pub body_bytes: Option<u64>,
+}
+
+/// Who needs a secret.
+#[derive(Debug)]
+pub enum Caller {
+    /// Somebody whose key was checked before.
+    Known(Permit<CredentialsUse>),
+    /// Whoever has this key. It is checked in the same transaction, so the storage is asked for it
+    /// once.
+    Key {
+        /// The key that was presented.
+        key: ApiKey,
+        /// The request that is being served, for the audit log.
+        request: Option<String>,
+    },
 }
 
 /// What a secret is needed for.

@@ -27,6 +27,7 @@ impl From<UseError> for Problem {
                 "stored secrets cannot be opened",
             )
             .with_detail("an operator finds the reason in the log of the server"),
+            UseError::Rejected => Self::unauthenticated(),
             UseError::Denied(denied) => denied.into(),
             UseError::Store(error) => error.into(),
             _ => Self::internal(),
