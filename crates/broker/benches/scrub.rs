@@ -45,6 +45,17 @@ fn single_events(bencher: Bencher) {
         .bench_refs(|scrub| scrub.push(event.clone()));
 }
 
+/// The most work that can be made, by who knows the value: readings that go on for long.
+#[divan::bench(args = ["%61", "\\/", "\\\\", "a"])]
+fn hostile(bencher: Bencher, text: &str) {
+    let value = if text == "\\\\" { "\\" } else { "a" }.repeat(64);
+    let needles = Arc::new(Needles::new([&*value]));
+    let chunk = Bytes::from(text.repeat(CHUNK / text.len()));
+    bencher
+        .counter(BytesCount::new(chunk.len()))
+        .bench(|| Scrub::new(Arc::clone(&needles)).push(chunk.clone()));
+}
+
 fn bench(bencher: Bencher, text: &str, len: usize) {
     let mut chunk = text.repeat(MEBIBYTE / text.len() + 1);
     chunk.truncate(MEBIBYTE);
@@ -82,5 +93,7 @@ fn random_bytes(len: usize) -> Vec<u8> {
     });
     next.take(len).collect()
 }
+
+const CHUNK: usize = 1 << 14;
 
 const MEBIBYTE: usize = 1 << 20;

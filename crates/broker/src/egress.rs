@@ -81,7 +81,11 @@ impl Egress {
     /// `Accept-Encoding`; redirects are not followed, and compressed answers are decoded.
     ///
     /// The name is looked up when the request is sent: [`Forbidden::cause_of`] tells whether it
-    /// failed for where it would have gone.
+    /// failed for where it would have gone. The texts of [`reqwest::Error`] show the URL, which
+    /// may hold a secret, unless it is taken out by [`reqwest::Error::without_url`].
+    ///
+    /// An answer that has a `Content-Encoding` left came in one that is not decoded here, so no
+    /// secret is found in it.
     pub fn request(&self, method: Method, checked: Checked) -> Result<RequestBuilder, ClientError> {
         Ok(self.client(checked.scheme)?.request(method, checked.url))
     }

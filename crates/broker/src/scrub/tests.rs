@@ -21,8 +21,10 @@ fn scrub_in_pieces(needles: &Arc<Needles>, pieces: &[&[u8]]) -> (Vec<u8>, u64) {
 
 /// Scrubs `secret` between two texts, cut in every place and into single bytes.
 fn assert_scrubbed(needles: &Arc<Needles>, secret: &str) {
-    let text = format!("{{\"key\":\"{secret}\", 100%}}");
-    let expected = format!("{{\"key\":\"{}\", 100%}}", "*".repeat(secret.len()));
+    // Long enough that the secret is not near the end, where more is looked at.
+    let end = "and so on, ".repeat(6);
+    let text = format!("{{\"key\":\"{secret}\", 100%, {end}}}");
+    let expected = format!("{{\"key\":\"{}\", 100%, {end}}}", "*".repeat(secret.len()));
     let text = text.as_bytes();
     let check = |pieces: &[&[u8]]| {
         let (out, replacements) = scrub_in_pieces(needles, pieces);
@@ -55,6 +57,39 @@ fn a_value_is_replaced_however_it_is_written() {
         "YWIiYy9kJTI1XFxlLcO88J-UkS%74\\u0034",
     ] {
         assert_scrubbed(&needles, written);
+    }
+}
+
+#[test]
+fn any_one_character_may_be_escaped() {
+    let value = "🔑\"/ü\\%\n\t\r€-0123456789abcdefghij";
+    let needles = needles(value);
+    for (place, character) in value.char_indices() {
+        let (before, after) = (&value[..place], &value[place + character.len_utf8()..]);
+        let json = escape_briefly(character);
+        let percent: String = character
+            .to_string()
+            .bytes()
+            .map(|byte| format!("%{byte:02X}"))
+            .collect();
+        let mut units = [0; 2];
+        let unicode: String = character
+            .encode_utf16(&mut units)
+            .iter()
+            .map(|unit| format!("\\u{unit:04x}"))
+            .collect();
+        for escaped in [json, percent, unicode] {
+            assert_scrubbed(&needles, &format!("{before}{escaped}{after}"));
+        }
+    }
+}
+
+/// As in a JSON string, in the shortest way.
+fn escape_briefly(character: char) -> String {
+    match character {
+        '"' | '/' | '\\' => format!("\\{character}"),
+        '\n' | '\t' | '\r' => character.escape_default().to_string(),
+        _ => character.to_string(),
     }
 }
 
