@@ -168,6 +168,7 @@ mod tests {
 
     const PLAIN: Template = Template {
         method: "GET",
+        base_url: None,
         path: "/",
         query: None,
         header: None,

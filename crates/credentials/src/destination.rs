@@ -96,6 +96,26 @@ impl Destination {
             open_headers: organization(credential).into_iter().collect(),
         })
     }
+
+    /// The same with the base URL that a built-in request has, if it has one.
+    pub(crate) fn or_at(self, other: Option<&'static str>) -> Result<Self, NoDestination> {
+        let base_url = match other {
+            None => self.base_url,
+            Some(other) => Url::parse(other).map_err(|_| NoDestination::BaseUrl)?,
+        };
+        Ok(Self { base_url, ..self })
+    }
+}
+
+/// Whether requests go to the base URL that is known of the service.
+pub(crate) fn is_where_the_service_is(credential: &Credential) -> bool {
+    let parsed = |url: &str| Url::parse(url).ok();
+    let default = known(credential).and_then(|known| known.base_url);
+    let default = default.and_then(parsed);
+    match base_url(credential) {
+        None => default.is_some(),
+        Some(own) => default.is_some() && parsed(own) == default,
+    }
 }
 
 /// Scheme, host and port of where the secrets of a credential are sent; or its service, where no
@@ -169,30 +189,9 @@ pub enum NoDestination {
 
 #[cfg(test)]
 mod tests {
-    use keyward_core::{Id, Timestamp};
-
     use super::*;
-    use crate::rules::{BrokerRules, HeaderRule, KeptRules};
-    use crate::{CredentialName, OpenFields};
-
-    fn credential(kind: CredentialType, open: &[(&str, &str)], rules: BrokerRules) -> Credential {
-        let mut open_fields = OpenFields::default();
-        for (name, value) in open {
-            open_fields.set(name, Some((*value).to_owned()));
-        }
-        Credential {
-            id: Id::generate(),
-            name: CredentialName::parse("any").unwrap(),
-            credential_type: kind,
-            created_by: Id::generate(),
-            open_fields,
-            created_at: Timestamp(1),
-            updated_at: Timestamp(1),
-            legacy: None,
-            broker: Some(KeptRules::new(rules)),
-            version: 1,
-        }
-    }
+    use crate::example::credential;
+    use crate::rules::{BrokerRules, HeaderRule};
 
     fn of(kind: CredentialType, open: &[(&str, &str)]) -> Result<Destination, NoDestination> {
         Destination::of(&credential(kind, open, BrokerRules::default()), [].iter())

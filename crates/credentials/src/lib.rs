@@ -10,6 +10,8 @@ mod calls;
 mod change;
 mod destination;
 mod detail;
+#[cfg(test)]
+mod example;
 mod fields;
 mod manage;
 mod mask;

@@ -128,8 +128,7 @@ impl<S: Store<Tx: CredentialsTx>> UseCredential<S> {
             return Err(UseError::Unreadable.into());
         }
         let set = stored.secrets.iter().map(|secret| &secret.path);
-        let destination = Destination::of(credential, set).map_err(UseError::NoDestination)?;
-        let call = wanted.call(credential, &destination)?;
+        let (call, destination) = wanted.call(credential, set)?;
         let id = UseId::generate();
         let event = Event::new(caller.actor(), CREDENTIAL_USE, subject(credential.id))
             .with("use", id.to_string())

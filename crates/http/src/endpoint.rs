@@ -75,6 +75,12 @@ impl<S: ApiStore> Endpoint<S> {
         self
     }
 
+    /// Says that the route asks another service.
+    pub(crate) fn asking(mut self) -> Self {
+        self.doc.asks = true;
+        self
+    }
+
     /// Says that attempts are counted.
     pub(crate) fn limited(mut self) -> Self {
         self.doc.limited = true;

@@ -38,6 +38,8 @@ pub(crate) struct OperationDoc {
     pub(crate) limited: bool,
     /// Whether a recent second factor, or a person, is asked for.
     pub(crate) sensitive: bool,
+    /// Whether another service is asked.
+    pub(crate) asks: bool,
 }
 
 impl OperationDoc {
@@ -54,6 +56,7 @@ impl OperationDoc {
             idempotent: false,
             limited: false,
             sensitive: false,
+            asks: false,
         }
     }
 }
@@ -291,10 +294,21 @@ fn failures<S>(endpoint: &Endpoint<S>) -> Vec<(&'static str, &'static str)> {
             "The body is not JSON",
             endpoint.method != Method::GET,
         ),
-        ("422", "Some fields are not valid", has_body || doc.paged),
+        (
+            "422",
+            "Some fields are not valid, or the credential cannot be used as it is",
+            has_body || doc.paged || doc.asks,
+        ),
         ("429", "Too many attempts", doc.limited),
         ("500", "Keyward failed; the log says more", true),
+        ("501", "Requests to other services are not set up", doc.asks),
+        (
+            "502",
+            "The service cannot be reached or understood",
+            doc.asks,
+        ),
         ("503", "The storage is unavailable; try again", true),
+        ("504", "The service did not answer in time", doc.asks),
     ];
     all.into_iter()
         .filter_map(|(status, description, can)| can.then_some((status, description)))

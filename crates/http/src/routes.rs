@@ -2,6 +2,7 @@
 
 mod agents;
 mod audit;
+mod calls;
 mod credentials;
 mod encryption;
 mod keys;
@@ -24,6 +25,7 @@ pub(crate) fn all<S: ApiStore>() -> Vec<Endpoint<S>> {
         users::endpoints(),
         agents::endpoints(),
         credentials::endpoints(),
+        calls::endpoints(),
         audit::endpoints(),
         encryption::endpoints(),
     ]

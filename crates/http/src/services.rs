@@ -6,9 +6,12 @@ use keyward_auth::{
     Authenticate, Environment, LastUsed, Login, ManageKeys, ManageMfa, ManageUsers,
 };
 use keyward_core::Store;
-use keyward_credentials::{AccessCredential, CredentialScope, CredentialsTx, ManageCredentials};
+use keyward_credentials::{
+    AccessCredential, CallServices, CredentialScope, CredentialsTx, ManageCredentials,
+};
 use keyward_crypto::MacRing;
 use keyward_encryption::{EncryptionTx, ManageEncryption};
+use tokio::sync::Semaphore;
 
 /// The services behind the routes.
 pub struct Services<S> {
@@ -38,6 +41,10 @@ pub struct Services<S> {
     pub audit: ReadAudit<S>,
     /// Behind `/encryption`.
     pub encryption: ManageEncryption<S>,
+    /// Behind `/credentials/…/test` and `/models`, which answer 501 without it.
+    pub calls: Option<Arc<dyn CallServices>>,
+    /// A place for each thread that waits for another service.
+    pub(crate) waiting: Semaphore,
 }
 
 /// What an operator can choose.
@@ -82,6 +89,17 @@ impl<S: ApiStore + Clone> Services<S> {
             access: AccessCredential::new(environment, options.credential_scope),
             audit: ReadAudit::new(store.clone()),
             encryption: ManageEncryption::new(environment.clone()),
+            calls: None,
+            waiting: Semaphore::new(WAITING),
+        }
+    }
+
+    /// Asks the services of credentials through `calls`.
+    #[must_use]
+    pub fn calling(self, calls: Arc<dyn CallServices>) -> Self {
+        Self {
+            calls: Some(calls),
+            ..self
         }
     }
 }
@@ -90,3 +108,6 @@ impl<S: ApiStore + Clone> Services<S> {
 pub(crate) trait ApiStore: Store<Tx: AgentsTx + CredentialsTx + EncryptionTx> {}
 
 impl<S: Store<Tx: AgentsTx + CredentialsTx + EncryptionTx>> ApiStore for S {}
+
+/// Threads. The pool that they are of has many more, and all other routes run on it too.
+const WAITING: usize = 4;

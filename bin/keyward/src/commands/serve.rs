@@ -39,9 +39,11 @@ pub(crate) fn serve(settings: &Settings) -> Result<Exit, Failure> {
     let key_files = KeyFiles::of(settings);
     let key_keeper = KeyKeeper::start(&installation, &address.to_string(), key_files)?;
     let last_used = Arc::new(LastUsed::default());
-    let services = installation.services(Arc::clone(&last_used));
     let allow = settings.broker_allow_private.clone();
     let broker = installation.broker(allow, Arc::clone(&last_used))?;
+    let services = installation
+        .services(Arc::clone(&last_used))
+        .calling(Arc::new(broker.clone()));
     let api = Api::new(services)
         .trusting(proxies(settings))
         .with(installation.mcp())

@@ -182,3 +182,39 @@ fn a_service_that_repeats_the_key_repeats_it_to_nobody() {
             .is_empty()
     );
 }
+
+#[test]
+fn a_credential_is_tested_and_its_models_are_listed() {
+    let (first, second) = (openai(), anthropic());
+    let watched = Watched::start();
+    for (provider, url, model) in [
+        (
+            "openai",
+            first.url("/v1"),
+            json!({ "id": "model-a", "name": "model-a" }),
+        ),
+        (
+            "anthropic",
+            second.url(""),
+            json!({ "id": "model-a", "name": "Model A" }),
+        ),
+    ] {
+        for (key, ok, error) in [
+            (REAL, true, Value::Null),
+            ("sk-wrong-0123", false, json!("status 401")),
+        ] {
+            let detail = json!({ "provider": provider, "api_key": key, "base_url": url });
+            let id = watched.keep("tested", "llm", &detail, &Value::Null);
+            let path = format!("/api/v1/credentials/{id}");
+            let tested = watched.client().post(&format!("{path}/test"), &json!({}));
+            assert_eq!(tested.expect(200), json!({ "ok": ok, "error": error }));
+            let models = watched.client().get(&format!("{path}/models"));
+            if ok {
+                assert_eq!(models.expect(200), json!([model]));
+            } else {
+                models.expect(502);
+            }
+        }
+    }
+    watched.assert_apart(&[first.bytes(), second.bytes()].concat(), REAL);
+}

@@ -67,17 +67,13 @@ fn any_one_character_may_be_escaped() {
     for (place, character) in value.char_indices() {
         let (before, after) = (&value[..place], &value[place + character.len_utf8()..]);
         let json = escape_briefly(character);
-        let percent: String = character
-            .to_string()
-            .bytes()
-            .map(|byte| format!("%{byte:02X}"))
-            .collect();
-        let mut units = [0; 2];
-        let unicode: String = character
-            .encode_utf16(&mut units)
+        let bytes = character.to_string().into_bytes();
+        let percent = bytes
             .iter()
-            .map(|unit| format!("\\u{unit:04x}"))
-            .collect();
+            .fold(String::new(), |text, byte| format!("{text}%{byte:02X}"));
+        let mut units = [0; 2];
+        let units = character.encode_utf16(&mut units).iter();
+        let unicode = units.fold(String::new(), |text, unit| format!("{text}\\u{unit:04x}"));
         for escaped in [json, percent, unicode] {
             assert_scrubbed(&needles, &format!("{before}{escaped}{after}"));
         }

@@ -4,7 +4,7 @@ use keyward_crypto::ApiKey;
 
 use super::lease::Call;
 use super::refused::UseError;
-use crate::{BrokerRules, Credential, Destination, Probe, RequestPath, Which, template};
+use crate::{BrokerRules, Credential, Destination, FieldPath, Probe, RequestPath, Which, template};
 
 /// A request that needs a secret.
 #[derive(Debug)]
@@ -65,27 +65,29 @@ impl Wanted {
         rules.filter(|_| matches!(self.asked, Asked::Request { .. }))
     }
 
-    pub(super) fn call(
+    /// The request and where it goes. `secrets` are the paths of those that are set.
+    pub(super) fn call<'a>(
         &self,
         credential: &Credential,
-        destination: &Destination,
-    ) -> Result<Call, UseError> {
-        match &self.asked {
-            Asked::Request { method, path, .. } => Ok(Call {
-                method: method.clone(),
-                path: path.below(destination.base_url.path()),
-                template: None,
-            }),
+        secrets: impl Iterator<Item = &'a FieldPath>,
+    ) -> Result<(Call, Destination), UseError> {
+        let (method, path, template) = match &self.asked {
+            Asked::Request { method, path, .. } => (method.clone(), path.clone(), None),
             Asked::Probe(probe) => {
                 let template = template(credential, *probe).ok_or(UseError::NoTemplate)?;
                 let path = RequestPath::parse(template.path);
                 let path = path.map_err(|_| UseError::NoTemplate)?;
-                Ok(Call {
-                    method: template.method.to_owned(),
-                    path: path.below(destination.base_url.path()),
-                    template: Some(template),
-                })
+                (template.method.to_owned(), path, Some(template))
             }
-        }
+        };
+        let destination = Destination::of(credential, secrets)
+            .and_then(|found| found.or_at(template.and_then(|template| template.base_url)))
+            .map_err(UseError::NoDestination)?;
+        let call = Call {
+            method,
+            path: path.below(destination.base_url.path()),
+            template,
+        };
+        Ok((call, destination))
     }
 }

@@ -5,6 +5,21 @@ use keyward_credentials::{CallError, RefusedBy, UseError};
 
 use super::Problem;
 
+impl Problem {
+    /// Nothing behind the routes makes requests.
+    pub(crate) fn no_broker() -> Self {
+        Self::new(
+            StatusCode::NOT_IMPLEMENTED,
+            "no-broker",
+            "this server makes no requests to other services",
+        )
+        .with_detail(
+            "run `keyward serve`, or give `Services::calling` a broker where the API is mounted in \
+             a program of your own",
+        )
+    }
+}
+
 impl From<UseError> for Problem {
     fn from(error: UseError) -> Self {
         match error {

@@ -64,6 +64,8 @@ async fn the_operations_are_these() {
     DELETE /api/v1/credentials/{id} [credentials:write] 204
     GET    /api/v1/credentials/{id} [read] 200
     POST   /api/v1/credentials/{id}/access [credentials:access] 200 takes Access
+    GET    /api/v1/credentials/{id}/models [credentials:use] 200
+    POST   /api/v1/credentials/{id}/test [credentials:use] 200 takes Nothing
     GET    /api/v1/encryption/rotation [admin] 200
     POST   /api/v1/encryption/rotation [admin] 200 takes TurnRotation
     GET    /api/v1/users [users:write] 200, paged

@@ -81,6 +81,8 @@ async fn in_the_scope_of_the_owner_the_credentials_of_others_are_not_there() {
             (Method::POST, "/access", Some(&all)),
             (Method::POST, "/access", Some(&one)),
             (Method::POST, "/access", Some(&none)),
+            (Method::POST, "/test", None),
+            (Method::GET, "/models", None),
         ] {
             let path = |id: &str| format!("/credentials/{id}{after}");
             same(&world, &method, path, (id_of(&kept), &random), body, &eve).await;
@@ -122,6 +124,8 @@ async fn in_the_global_scope_everybody_shares() {
             .json(&json!({}))
             .await;
         assert_eq!(opened.json()["fields"]["api_key"], "sk-0123456789abcdef");
+        let answer = world.post(&format!("{path}/test")).by(&eve).await;
+        assert_eq!(answer.json()["ok"], true);
         let answer = world
             .patch(&path)
             .by(&eve)

@@ -1,6 +1,7 @@
 //! A Keyward of its own for one test: fixed keys, a clock that stands still, a first administrator.
 
 mod ask;
+mod calls;
 mod people;
 mod store;
 
@@ -22,6 +23,7 @@ use keyward_store_testing::MemoryStore;
 use serde_json::{Value, json};
 
 pub(crate) use ask::{Answer, Ask, Handle};
+pub(crate) use calls::{Elsewhere, FakeCalls, Outcome};
 pub(crate) use people::{Device, text, texts};
 use store::AnyStore;
 pub(crate) use store::AnyTx;
@@ -35,6 +37,8 @@ pub(crate) struct World {
     pub(crate) handle: Handle,
     /// Counts what is hashed.
     pub(crate) hashing: Hashing,
+    /// The services of credentials.
+    pub(crate) elsewhere: Arc<Elsewhere>,
     store: AnyStore,
     /// The storage itself, where it is the one in memory.
     pub(crate) memory: Option<Arc<MemoryStore>>,
@@ -118,7 +122,10 @@ impl World {
             credential_scope: scope,
             require_audience: false,
         };
-        let api = Api::new(Services::new(&environment, options, last_used.clone()))
+        let elsewhere = Arc::new(Elsewhere::default());
+        let calls = FakeCalls::new(&environment, scope, Arc::clone(&elsewhere));
+        let services = Services::new(&environment, options, last_used.clone());
+        let api = Api::new(services.calling(Arc::new(calls)))
             .trusting(TrustedProxies::from_iter([
                 Network::from_str(PROXY).unwrap()
             ]))
@@ -135,6 +142,7 @@ impl World {
             },
             handle: handle!(app),
             hashing: environment.hashing.clone(),
+            elsewhere,
             store: AnyStore::new(store.clone()),
             memory: None,
             clock,
@@ -336,7 +344,7 @@ fn keys() -> KeyRing {
     KeyRing::new(vec![key]).unwrap()
 }
 
-fn password() -> Password {
+pub(crate) fn password() -> Password {
     Password::new_secret(SecretText::from(PASSWORD)).unwrap()
 }
 
