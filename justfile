@@ -50,3 +50,10 @@ timing requests="2500":
 # Logins, code verifications and proofs of agents a second, with the time that most of them take.
 bench-people:
     cargo run --release -p keyward --example people_rates
+
+# Requests through the broker beside nginx, with what both add to their latency; then memory for 1 GiB each way, and how
+# long events are on their way. Needs wrk and nginx.
+bench-broker seconds="4" rounds="3":
+    scripts/bench-broker {{seconds}} {{rounds}}
+    KEYWARD_BODY_MIB=1024 KEYWARD_EVENTS=1000 cargo test --release -p keyward --test broker -- limits --nocapture
+    cargo bench -p keyward-broker

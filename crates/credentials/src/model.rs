@@ -235,18 +235,32 @@ mod tests {
     #[test]
     fn the_mac_of_a_credential_row_is_the_documented_one() {
         // Computed in Python from the definition in docs/formats.md.
+        let rules = r#"{"methods":["POST"],"requests_per_minute":60}"#;
         let expected = [
             (
+                None,
                 None,
                 "b75c0c4eefa6817b.9557e8cacb3baecc78702592d58b44e9b624b0757b13187b89cdd2ad3d83430c",
             ),
             (
                 Some(Legacy::Credential(LegacyId(7))),
+                None,
                 "b75c0c4eefa6817b.2647e5433225705897e9896eb950100f1b79ed7d2f65d493f2f6a3ed34ffff08",
             ),
             (
                 Some(Legacy::Workspace(LegacyId(7))),
+                None,
                 "b75c0c4eefa6817b.3b8f762b6ebccec987e128dbf8efa167df5ad2a8cae74168bc4c8525c5e58804",
+            ),
+            (
+                None,
+                Some(rules),
+                "b75c0c4eefa6817b.ad512bec86895b62fb660c382ae0b5ec34ca3bf0b6cf3a42de77b093f06044c4",
+            ),
+            (
+                Some(Legacy::Credential(LegacyId(7))),
+                Some(rules),
+                "b75c0c4eefa6817b.babfa52e2424ce27c78588e6f66eafb755211ceb1eb44074388f5f2cc75288c4",
             ),
         ];
         let macs = MacRing::parse("Yk3v9QpZ7tLwXr2NfBhGmCs5DjUa8eKo4iTyVx6RlWz").unwrap();
@@ -266,13 +280,14 @@ mod tests {
             broker: None,
             version: 1,
         };
-        for (legacy, expected) in expected {
+        for (legacy, rules, expected) in expected {
             let credential = Credential {
                 legacy,
+                broker: rules.map(|rules| KeptRules::from_stored(rules).unwrap()),
                 ..credential.clone()
             };
             let mac = Signed::sign(credential, &macs).mac().as_stored();
-            assert_eq!(mac, expected, "{legacy:?}");
+            assert_eq!(mac, expected, "{legacy:?} {rules:?}");
         }
     }
 }
