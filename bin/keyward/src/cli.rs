@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-use crate::commands::{AgentCommand, BackupCommand, ImportCommand, UserCommand};
+use crate::commands::{AgentCommand, BackupCommand, EnvArgs, ImportCommand, UserCommand};
 use crate::exit::Failure;
 use crate::terminal;
 
@@ -69,6 +69,11 @@ pub(crate) enum Command {
     /// The audit log.
     #[command(subcommand)]
     Audit(AuditCommand),
+    /// Print the variables by which the client of a service works through the broker.
+    ///
+    /// For a shell: `eval "$(keyward env CREDENTIAL)"`. The key itself is not printed; put it into
+    /// `KEYWARD_API_KEY` before.
+    Env(EnvArgs),
     /// Print the OpenAPI document of the HTTP interface.
     Openapi,
     /// Check this installation. Ends with 0, with 1 on warnings, with 2 on failures.

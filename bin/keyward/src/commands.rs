@@ -3,6 +3,7 @@
 mod agent;
 mod audit;
 mod backup;
+mod env;
 mod import;
 mod init;
 mod keys;
@@ -15,6 +16,7 @@ mod user;
 pub(crate) use self::agent::{AgentCommand, agent};
 pub(crate) use self::audit::{audit_anchor, audit_verify};
 pub(crate) use self::backup::{BackupCommand, backup};
+pub(crate) use self::env::{EnvArgs, env};
 pub(crate) use self::import::{ImportCommand, import};
 pub(crate) use self::init::init;
 pub(crate) use self::keys::keys;

@@ -14,7 +14,7 @@ mod value;
 mod web_origin;
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use keyward_broker::{AllowPrivate, AllowPrivateError};
@@ -39,6 +39,8 @@ pub(crate) struct Settings {
     pub(crate) mode: Mode,
     /// `BIND`
     pub(crate) bind: SocketAddr,
+    /// `PUBLIC_ADDRESS`; see [`Settings::public_address`]
+    public_address: Option<String>,
     /// `DEBUG`
     pub(crate) debug: bool,
     /// `CORS_ALLOW_ALL_ORIGINS` and `CORS_ORIGINS`
@@ -130,6 +132,13 @@ impl Settings {
         self.mode == Mode::Production && !self.trusted_proxies.is_empty()
     }
 
+    /// Where clients reach this server.
+    pub(crate) fn public_address(&self) -> String {
+        self.public_address
+            .clone()
+            .unwrap_or_else(|| local_url(self.bind))
+    }
+
     /// Where the database is; in development, by default in the data directory.
     pub(crate) fn database_url(&self) -> Result<DatabaseUrl, DatabaseUrlProblem> {
         let text = match &self.database_url {
@@ -170,11 +179,13 @@ impl Settings {
             layers.take(Name::CorsOrigins),
             layers.take(Name::TrustedProxies),
         );
+        let url = layers.take(Name::PublicAddress);
         let private = list(layers.take(Name::BrokerAllowPrivate), parse_private)?;
 
         Ok(Self {
             mode: mode.parsed(Mode::parse)?,
             bind: bind.parsed(parse_bind)?,
+            public_address: url.map(|given| given.parsed(public_address)).transpose()?,
             debug: debug.boolean()?,
             cors: Cors {
                 allow_all: allow_all.boolean()?,
@@ -253,6 +264,34 @@ fn parse_proxies(text: &str) -> Result<Network, String> {
         );
     }
     Ok(network)
+}
+
+/// Reads the URL under which clients reach a server, and drops a slash at its end. The error is a
+/// phrase.
+pub(crate) fn public_address(text: &str) -> Result<String, String> {
+    let url = url::Url::parse(text).ok().filter(|url| {
+        matches!(url.scheme(), "http" | "https")
+            && url.username().is_empty()
+            && url.password().is_none()
+            && url.query().is_none()
+            && url.fragment().is_none()
+            // It is printed for shells.
+            && !url.as_str().contains('\'')
+    });
+    url.map(|url| url.as_str().trim_end_matches('/').to_owned())
+        .ok_or_else(|| "write a URL such as https://keyward.example.com".to_owned())
+}
+
+/// This machine, where the server listens on all of its addresses.
+fn local_url(bind: SocketAddr) -> String {
+    let mut address = bind;
+    if bind.ip().is_unspecified() {
+        address.set_ip(match bind {
+            SocketAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+            SocketAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+        });
+    }
+    format!("http://{address}")
 }
 
 fn parse_private(text: &str) -> Result<AllowPrivate, String> {

@@ -247,7 +247,8 @@ pub(crate) fn environment(store: DieselStore, keys: KeyMaterial) -> Environment<
     }
 }
 
-const BROKER: &str = "/broker";
+/// Where clients reach the broker.
+pub(crate) const BROKER: &str = "/broker";
 
 fn unreachable(error: &ConnectError) -> Failure {
     let text = with_causes(error);

@@ -8,6 +8,7 @@ pub(crate) enum Name {
     DatabaseUrl,
     KeywardEnv,
     Bind,
+    PublicAddress,
     Debug,
     CorsAllowAllOrigins,
     CorsOrigins,
@@ -21,12 +22,13 @@ pub(crate) enum Name {
 }
 
 impl Name {
-    pub(crate) const ALL: [Self; 15] = [
+    pub(crate) const ALL: [Self; 16] = [
         Self::FieldEncryptionKey,
         Self::SecretKey,
         Self::DatabaseUrl,
         Self::KeywardEnv,
         Self::Bind,
+        Self::PublicAddress,
         Self::Debug,
         Self::CorsAllowAllOrigins,
         Self::CorsOrigins,
@@ -47,6 +49,7 @@ impl Name {
             Self::DatabaseUrl => "DATABASE_URL",
             Self::KeywardEnv => "KEYWARD_ENV",
             Self::Bind => "BIND",
+            Self::PublicAddress => "PUBLIC_ADDRESS",
             Self::Debug => "DEBUG",
             Self::CorsAllowAllOrigins => "CORS_ALLOW_ALL_ORIGINS",
             Self::CorsOrigins => "CORS_ORIGINS",
@@ -91,6 +94,7 @@ impl Name {
             Self::FieldEncryptionKey
             | Self::SecretKey
             | Self::DatabaseUrl
+            | Self::PublicAddress
             | Self::CorsOrigins
             | Self::TrustedProxies
             | Self::BrokerAllowPrivate => None,

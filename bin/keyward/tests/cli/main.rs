@@ -15,6 +15,7 @@ mod agent;
 mod backup;
 mod backup_key;
 mod doctor;
+mod env;
 mod keys;
 mod refusals;
 mod sandbox;
