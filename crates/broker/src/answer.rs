@@ -1,6 +1,7 @@
 //! The answer of a service on its way back.
 
 use std::collections::VecDeque;
+use std::future::Future as _;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -9,7 +10,9 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, header};
 use http_body::{Body, Frame, SizeHint};
 use keyward_credentials::CallError;
+use tokio::time::{Instant, Sleep, sleep};
 
+use crate::broker::PATIENCE;
 use crate::scrub::{Needles, Scrub};
 use crate::under_way::UnderWay;
 use crate::{BoxError, headers, metrics};
@@ -34,6 +37,7 @@ pub(crate) fn scrubbed(
         body,
         scrub: Some(Scrub::new(Arc::clone(needles))),
         ready: VecDeque::new(),
+        silence: Box::pin(sleep(PATIENCE)),
         under_way,
     };
     scrubbed.end_if_complete();
@@ -80,6 +84,8 @@ pub(crate) struct Scrubbed {
     ready: VecDeque<Bytes>,
     /// Bytes that are still to come, where the service has said how many.
     left: Option<u64>,
+    /// Ends when the service has said nothing for too long.
+    silence: Pin<Box<Sleep>>,
     under_way: UnderWay,
 }
 
@@ -115,7 +121,16 @@ impl Body for Scrubbed {
             if self.scrub.is_none() {
                 return Poll::Ready(None);
             }
-            match ready!(Pin::new(&mut self.body).poll_frame(context)) {
+            let frame = match Pin::new(&mut self.body).poll_frame(context) {
+                Poll::Ready(frame) => frame,
+                Poll::Pending => {
+                    ready!(self.silence.as_mut().poll(context));
+                    self.scrub = None;
+                    self.under_way.finish("timeout");
+                    return Poll::Ready(Some(Err("the service has stopped in the middle".into())));
+                }
+            };
+            match frame {
                 None => self.end("answered"),
                 Some(Err(error)) => {
                     self.scrub = None;
@@ -128,6 +143,7 @@ impl Body for Scrubbed {
                         continue;
                     };
                     self.under_way.received(data.len());
+                    self.silence.as_mut().reset(Instant::now() + PATIENCE);
                     let this = &mut *self;
                     let length = u64::try_from(data.len()).unwrap_or(u64::MAX);
                     this.left = this.left.map(|left| left.saturating_sub(length));

@@ -1,3 +1,4 @@
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,7 +21,7 @@ use crate::egress::{Egress, Forbidden};
 use crate::inject::{address, inject};
 use crate::scrub::Needles;
 use crate::under_way::UnderWay;
-use crate::upload::Upload;
+use crate::upload::{Progress, Upload};
 use crate::{BoxError, headers, location, metrics};
 
 /// Passes requests on to the services of credentials, with the credential in them. Clones share
@@ -183,8 +184,7 @@ impl Broker {
             let upload = Upload::new(body, lease.max_body_bytes, Arc::clone(under_way.upload()));
             request = request.body(reqwest::Body::wrap(upload));
         }
-        let answer = timeout(PATIENCE, request.send()).await;
-        let answer = answer.map_err(|_elapsed| CallError::TimedOut)?;
+        let answer = patiently(request.send(), under_way.upload()).await?;
         let answer = answer.map_err(|error| failure(lease, error))?;
         Ok((answer.into(), needles))
     }
@@ -192,6 +192,19 @@ impl Broker {
 
 /// The body of an answer, as it comes in.
 pub type AnswerBody = UnsyncBoxBody<Bytes, BoxError>;
+
+/// Waits for the head of an answer as long as the body of the request goes on, and then a while.
+async fn patiently<T>(sending: impl Future<Output = T>, upload: &Progress) -> Result<T, CallError> {
+    let mut sending = std::pin::pin!(sending);
+    let mut sent = upload.sent();
+    loop {
+        match timeout(PATIENCE, &mut sending).await {
+            Ok(answer) => return Ok(answer),
+            Err(_elapsed) if upload.sent() > sent => sent = upload.sent(),
+            Err(_elapsed) => return Err(CallError::TimedOut),
+        }
+    }
+}
 
 /// A request before the secrets are in it.
 pub(crate) struct Outgoing<B> {
@@ -241,5 +254,6 @@ const NO_UPGRADE: &str = "protocol upgrades, such as WebSocket, are not passed o
 const NO_SUCH_METHOD: &str = "the methods CONNECT and TRACE are not passed on";
 const BAD_PATH: &str = "the path must not hold `.` or `..` as a segment, a backslash, a control \
     character or an incomplete percent-encoding, encoded or not";
-/// Until the head of an answer is there. Models think for minutes, and their SDKs wait for ten.
-const PATIENCE: Duration = Duration::from_mins(10);
+/// Until the head of an answer is there, or the next piece of it. Models think for minutes, and their
+/// SDKs wait for ten.
+pub(crate) const PATIENCE: Duration = Duration::from_mins(10);

@@ -153,7 +153,7 @@ fn command(folder: &Path, variables: &[(&str, &str)], arguments: &[&str]) -> Com
 }
 
 /// A host of git: its own program behind a check of user name and token.
-fn host(root: PathBuf) -> Fake {
+pub(crate) fn host(root: PathBuf) -> Fake {
     let expected = format!(
         "Basic {}",
         BASE64.encode(format!("robot:{REAL}").as_bytes())

@@ -22,6 +22,7 @@ mod git;
 mod https;
 mod limits;
 mod openai;
+mod page;
 mod programs;
 mod sdk;
 mod tap;

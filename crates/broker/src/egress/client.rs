@@ -42,7 +42,6 @@ pub(super) fn build(rule: Rule, lookup: Arc<dyn Lookup>, tls: &Tls) -> Result<Cl
         // A proxy would resolve names itself, past the resolver. The environment may name one.
         .no_proxy()
         .connect_timeout(CONNECT_TIMEOUT)
-        .read_timeout(IDLE_TIMEOUT)
         .pool_idle_timeout(POOL_IDLE_TIMEOUT)
         .tcp_keepalive(TCP_KEEPALIVE)
         .tcp_nodelay(true)
@@ -96,9 +95,6 @@ fn verifier(provider: Arc<CryptoProvider>) -> Result<Arc<dyn ServerCertVerifier>
 }
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// Between two pieces of an answer: a model may think for minutes before it says a word.
-const IDLE_TIMEOUT: Duration = Duration::from_mins(10);
 
 const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(90);
 
