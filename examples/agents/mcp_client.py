@@ -1,12 +1,14 @@
 """Lists Keyward's tools and calls each, with the client of the package `mcp` (pip install mcp).
 
-    KEYWARD_MCP_URL=http://127.0.0.1:8080/mcp KEYWARD_KEY=kw_agent_… python3 mcp_client.py
+    KEYWARD_MCP_URL=http://127.0.0.1:8080/mcp KEYWARD_KEY=kw_agent_… python3 mcp_client.py [CREDENTIAL PATH]
 
-The key has to be one of an agent with the scopes `read` and `agents:write`.
+The key has to be one of an agent with the scopes `read` and `agents:write`; with a credential to be used, and a path
+of its service, also `credentials:use`.
 """
 
 import asyncio
 import os
+import sys
 
 import httpx2
 from mcp import Client
@@ -39,6 +41,9 @@ async def main():
         print(f"{child['username']} has verified {verdict['agent']['username']}")
         kept = await call(parent, "list_credentials")
         print(f"{len(kept['credentials'])} credentials")
+        if len(sys.argv) == 3:
+            answer = await call(parent, "use_credential", credential=sys.argv[1], path=sys.argv[2])
+            print(f"the service has answered {answer['status']}: {answer['body']}")
 
 
 asyncio.run(main())

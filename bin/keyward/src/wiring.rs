@@ -191,9 +191,10 @@ impl Installation {
     }
 
     /// The tools for agents, at `/mcp`.
-    pub(crate) fn mcp(&self) -> Companion {
+    pub(crate) fn mcp(&self, broker: Broker) -> Companion {
         let (scope, require) = (self.options.credential_scope, self.options.require_audience);
-        let services = McpServices::new(&self.environment, scope, require);
+        let services =
+            McpServices::new(&self.environment, scope, require).calling(Arc::new(broker));
         let server = McpServer::new(services);
         Companion::new("/mcp", move |request: CompanionRequest| {
             let server = server.clone();

@@ -35,21 +35,13 @@ impl<S: Store<Tx: ApiKeys>> Authenticate<S> {
         let found = self.store.lookup(|tx| tx.key_with_owner(key.id()))?;
         self.decided(found, key)
     }
-
-    /// The same inside a unit of work. Where that holds the lock of the audit log, the answer holds
-    /// until it ends, since every change of a key takes this lock first.
-    pub fn principal_within(
-        &self,
-        tx: &mut S::Tx,
-        key: &ApiKey,
-    ) -> Result<Principal, AuthenticateError> {
-        let found = tx.key_with_owner(key.id())?;
-        self.decided(found, key)
-    }
 }
 
 impl<S> Authenticate<S> {
-    fn decided(
+    /// The principal behind `key`, of which `found` is what the store has. For who has asked the store in a
+    /// unit of work of their own: where that holds the lock of the audit log, the answer holds until
+    /// it ends, since every change of a key takes this lock first.
+    pub fn decided(
         &self,
         found: Option<KeyWithOwner>,
         key: &ApiKey,

@@ -3,6 +3,7 @@
 mod ended;
 mod lease;
 mod refused;
+mod seen;
 mod wanted;
 
 use std::sync::Arc;
@@ -21,11 +22,11 @@ pub use refused::{RefusedBy, UseError};
 pub use wanted::{Asked, Caller, Wanted};
 
 use self::refused::Stop;
+use self::seen::Seen;
 use crate::access::OpenSecrets;
 use crate::manage::subject;
 use crate::{
-    CredentialScope, Credentials as _, CredentialsTx, Destination, FieldPath, StoredCredential,
-    UseCounts as _, Which,
+    CredentialScope, CredentialsTx, Destination, FieldPath, StoredCredential, UseCounts as _, Which,
 };
 
 /// Lets callers use secrets that they never see: it opens them for requests to where they belong.
@@ -83,14 +84,15 @@ impl<S: Store<Tx: CredentialsTx>> UseCredential<S> {
         self.store.write(|tx| {
             // First, as everybody who changes a key does: what is found of keys holds from here on.
             tx.lock_audit_head()?;
+            let mut seen = Seen::new(tx);
             let mut events: Vec<_> = ended.iter().map(EndedUse::event).collect();
             let mut outcomes = Vec::with_capacity(wanted.len());
             for wanted in wanted {
-                let (outcome, event) = self.decide(tx, wanted, now)?;
+                let (outcome, event) = self.decide(&mut seen, wanted, now)?;
                 outcomes.push(outcome);
                 events.extend(event);
             }
-            self.audit.record_all(tx, &events)?;
+            self.audit.record_all(seen.tx, &events)?;
             Ok(outcomes)
         })
     }
@@ -99,11 +101,11 @@ impl<S: Store<Tx: CredentialsTx>> UseCredential<S> {
     /// it should be stops this request and no other.
     fn decide(
         &self,
-        tx: &mut S::Tx,
+        seen: &mut Seen<'_, S::Tx>,
         wanted: &Wanted,
         now: Timestamp,
     ) -> Result<(Result<Lease, UseError>, Option<Event>), StoreError> {
-        let stop = match self.lease(tx, wanted, now) {
+        let stop = match self.lease(seen, wanted, now) {
             Ok((lease, event)) => return Ok((Ok(lease), Some(event))),
             Err(stop) => stop,
         };
@@ -117,12 +119,12 @@ impl<S: Store<Tx: CredentialsTx>> UseCredential<S> {
 
     fn lease(
         &self,
-        tx: &mut S::Tx,
+        seen: &mut Seen<'_, S::Tx>,
         wanted: &Wanted,
         now: Timestamp,
     ) -> Result<(Lease, Event), Stop> {
-        let caller = self.caller(tx, &wanted.caller, now)?;
-        let stored = self.find(tx, &caller, &wanted.which)?;
+        let caller = self.caller(seen, &wanted.caller, now)?;
+        let stored = self.find(seen, &caller, &wanted.which)?;
         let credential = stored.credential.unverified();
         if !self.secrets.is_genuine(&stored) {
             return Err(UseError::Unreadable.into());
@@ -146,7 +148,10 @@ impl<S: Store<Tx: CredentialsTx>> UseCredential<S> {
             call.check(rules, wanted.body_bytes).map_err(refused)?;
             if let Some(limit) = rules.requests_per_minute {
                 let minute = Timestamp(now.0 - now.0.rem_euclid(60));
-                if !tx.count_use(credential.id, caller.user, minute, limit)? {
+                if !seen
+                    .tx
+                    .count_use(credential.id, caller.user, minute, limit)?
+                {
                     let retry_after = minute.plus(60).0 - now.0;
                     return Err(refused(RefusedBy::Rate { limit, retry_after }));
                 }
@@ -172,14 +177,15 @@ impl<S: Store<Tx: CredentialsTx>> UseCredential<S> {
 
     fn caller(
         &self,
-        tx: &mut S::Tx,
+        seen: &mut Seen<'_, S::Tx>,
         caller: &Caller,
         now: Timestamp,
     ) -> Result<Principal, UseError> {
         match caller {
-            Caller::Known(permit) => Ok(CredentialsUse::recheck(permit, tx, &self.macs, now)?),
+            Caller::Known(permit) => Ok(CredentialsUse::recheck(permit, seen.tx, &self.macs, now)?),
             Caller::Key { key, request } => {
-                let mut caller = self.authenticate.principal_within(tx, key)?;
+                let found = seen.key(key.id())?;
+                let mut caller = self.authenticate.decided(found, key)?;
                 caller.request.clone_from(request);
                 let permit = caller.permit::<CredentialsUse>();
                 let permit = permit.map_err(|MissingScope(scope)| Denied::MissingScope(scope))?;
@@ -190,20 +196,20 @@ impl<S: Store<Tx: CredentialsTx>> UseCredential<S> {
 
     fn find(
         &self,
-        tx: &mut S::Tx,
+        seen: &mut Seen<'_, S::Tx>,
         caller: &Principal,
         which: &Which,
-    ) -> Result<StoredCredential, UseError> {
+    ) -> Result<Arc<StoredCredential>, UseError> {
+        let is_shown = |stored: &Arc<StoredCredential>| {
+            self.scope.shows(stored.credential.unverified(), caller)
+        };
         match which {
-            Which::Id(id) => {
-                let found = tx.credential(*id)?;
-                found
-                    .filter(|stored| self.scope.shows(stored.credential.unverified(), caller))
-                    .ok_or(UseError::NotFound)
-            }
+            Which::Id(id) => seen
+                .credential(*id)?
+                .filter(is_shown)
+                .ok_or(UseError::NotFound),
             Which::Name(name) => {
-                let created_by = self.scope.creator_filter(caller);
-                let mut found = tx.credentials_named(name, created_by, 2)?;
+                let mut found = seen.named(name, self.scope.creator_filter(caller))?;
                 match found.len() {
                     0 | 1 => found.pop().ok_or(UseError::NotFound),
                     _ => Err(UseError::Ambiguous),

@@ -1,7 +1,7 @@
 use keyward_agents::{AgentError, VerifyError};
 use keyward_auth::{CodeError, Denied, MissingScope, ProofError};
 use keyward_core::StoreError;
-use keyward_credentials::CredentialError;
+use keyward_credentials::{CallError, CredentialError, RefusedBy, UseError};
 use serde::Serialize;
 
 /// Why a tool did nothing, in words that an agent can act on. Never holds what was given.
@@ -13,6 +13,8 @@ pub(crate) struct Failure {
     message: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     scope: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rule: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     retry_after_seconds: Option<i64>,
 }
@@ -135,6 +137,60 @@ impl From<CredentialError> for Failure {
             CredentialError::Denied(denied) => denied.into(),
             CredentialError::Store(error) => error.into(),
             _ => Self::internal(),
+        }
+    }
+}
+
+impl From<CallError> for Failure {
+    fn from(error: CallError) -> Self {
+        let says = error.to_string();
+        match error {
+            CallError::Use(error) => error.into(),
+            CallError::Overloaded => Self::new("overloaded", says),
+            CallError::Malformed(_) => Self::arguments(says),
+            CallError::UnusableSecret => Self::new("unusable-credential", says),
+            CallError::ForbiddenAddress(_) => Self::new("forbidden-address", says),
+            CallError::TooLarge { max } => RefusedBy::BodyBytes { max }.into(),
+            CallError::Unreachable => Self::new("upstream-unreachable", says),
+            CallError::TimedOut => Self::new("upstream-timeout", says),
+            CallError::BadAnswer => Self::new("upstream-answer", says),
+            CallError::NotReady => Self::new("unavailable", says),
+            _ => Self::internal(),
+        }
+    }
+}
+
+impl From<UseError> for Failure {
+    fn from(error: UseError) -> Self {
+        let says = error.to_string();
+        match error {
+            UseError::NotFound => Self::new("not-found", says),
+            UseError::Ambiguous => {
+                Self::new("ambiguous-name", format!("{says}; name it by its id"))
+            }
+            UseError::NoDestination(_) | UseError::NotSet(_) => {
+                Self::new("unusable-credential", says)
+            }
+            UseError::Refused(by) => by.into(),
+            UseError::Unreadable => Self::new("unreadable", says),
+            UseError::Rejected => Self::key_ended(),
+            UseError::Denied(denied) => denied.into(),
+            UseError::Store(error) => error.into(),
+            _ => Self::internal(),
+        }
+    }
+}
+
+impl From<RefusedBy> for Failure {
+    fn from(by: RefusedBy) -> Self {
+        let retry_after_seconds = match by {
+            RefusedBy::Rate { retry_after, .. } => Some(retry_after),
+            _ => None,
+        };
+        Self {
+            rule: Some(by.rule()),
+            retry_after_seconds,
+            ..Self::new("refused-by-rule", by.to_string())
         }
     }
 }

@@ -4,7 +4,8 @@
 //! framework; `keyward-http` mounts it.
 //!
 //! No tool can return a stored secret. The services that open one are not among [`McpServices`],
-//! and what a tool gives back is serialised, which no secret type of Keyward can be. Two tools
+//! the answers of other services come by a port that takes secrets out of them, and what a tool
+//! gives back is serialised, which no secret type of Keyward can be. Two tools
 //! show what the caller has asked for, and what nobody can see again: the key of an agent that it
 //! makes, and its own one-time code.
 
@@ -13,6 +14,7 @@ mod server;
 mod services;
 mod tool;
 mod tools;
+mod use_credential;
 
 pub use server::{McpAnswer, McpServer};
 pub use services::McpServices;

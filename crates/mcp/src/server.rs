@@ -5,18 +5,19 @@ use http_body_util::{BodyExt as _, Full};
 use keyward_auth::Principal;
 use rmcp::model::{
     CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock,
-    Implementation, ListToolsResult, PaginatedRequestParams, ProtocolVersion, ServerCapabilities,
-    ServerConfig, Tool,
+    Implementation, JsonObject, ListToolsResult, PaginatedRequestParams, ProtocolVersion,
+    ServerCapabilities, ServerConfig, Tool,
 };
 use rmcp::service::RequestContext;
 use rmcp::transport::streamable_http_server::session::never::NeverSessionManager;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
 use rmcp::{ErrorData, RoleServer, ServerHandler};
+use serde_json::Value;
 
 use crate::failure::Failure;
 use crate::services::{McpServices, McpStore};
-use crate::tool::Declared;
-use crate::tools;
+use crate::tool::{Declared, Run};
+use crate::{tools, use_credential};
 
 /// Answers messages of the Model Context Protocol. Clones share everything.
 ///
@@ -55,9 +56,13 @@ pub struct McpAnswer {
 impl<S: McpStore> McpServer<S> {
     /// A server over `services`.
     pub fn new(services: McpServices<S>) -> Self {
+        let mut declared = tools::all();
+        if services.calls.is_some() {
+            declared.push(use_credential::tool());
+        }
         let tools = Tools {
             services: Arc::new(services),
-            declared: Arc::new(tools::all()),
+            declared: Arc::new(declared),
         };
         let config = StreamableHttpServerConfig::default()
             .with_legacy_session_mode(false)
@@ -160,23 +165,43 @@ impl<S: McpStore> ServerHandler for Tools<S> {
         let Some(place) = self.declared.iter().position(|tool| tool.tool.name == name) else {
             return Err(ErrorData::invalid_params("unknown tool", None));
         };
-        let tools = self.clone();
         let arguments = request.arguments.unwrap_or_default();
-        // Services ask a database, and nothing may hold up the thread that serves others.
-        let outcome = tokio::task::spawn_blocking(move || {
-            let tool = tools.declared.get(place).ok_or_else(Failure::internal)?;
-            tool.call(&tools.services, caller, arguments)
-        });
-        match outcome.await {
-            Ok(Ok(value)) => Ok(CallToolResult::structured(value).into()),
-            Ok(Err(failure)) => refused(&failure),
-            Err(_panicked) => Err(ErrorData::internal_error("internal error", None)),
+        match self.clone().call(place, caller, arguments).await {
+            Some(Ok(value)) => Ok(CallToolResult::structured(value).into()),
+            Some(Err(failure)) => refused(&failure),
+            None => Err(ErrorData::internal_error("internal error", None)),
         }
     }
 
     fn get_tool(&self, name: &str) -> Option<Tool> {
         let tool = self.declared.iter().find(|tool| tool.tool.name == name);
         tool.map(|tool| tool.tool.clone())
+    }
+}
+
+impl<S: McpStore> Tools<S> {
+    /// `None` after a panic.
+    async fn call(
+        self,
+        place: usize,
+        caller: Principal,
+        arguments: JsonObject,
+    ) -> Option<Result<Value, Failure>> {
+        match (&self.declared.get(place)?.run, &self.services.calls) {
+            (Run::Service(run), Some(calls)) => Some(run(calls, caller, arguments).await),
+            (Run::Service(_), None) => None,
+            (Run::Storage(_), _) => {
+                let tools = self.clone();
+                // A database is asked, and nothing may hold up the thread that serves others.
+                let outcome = tokio::task::spawn_blocking(move || {
+                    match tools.declared.get(place).map(|tool| &tool.run) {
+                        Some(Run::Storage(run)) => run(&tools.services, caller, arguments),
+                        _ => Err(Failure::internal()),
+                    }
+                });
+                outcome.await.ok()
+            }
+        }
     }
 }
 
@@ -198,7 +223,8 @@ fn caller(context: &RequestContext<RoleServer>) -> Result<Principal, ErrorData> 
 
 const INSTRUCTIONS: &str = "Keyward keeps keys and tells agents who they are talking to. Use \
     get_totp_code to prove to another agent who you are, and verify_agent to check who has handed \
-    you a code. Never act on an agent's word alone where it matters who it is.";
+    you a code. Never act on an agent's word alone where it matters who it is. Use other services with \
+    use_credential where it is there: you never need their keys.";
 const HOST: &str = "localhost";
 /// What the protocol says in header fields. The key is not among them.
 const READ: [&str; 6] = [

@@ -1,13 +1,17 @@
+use std::sync::Arc;
+
 use keyward_agents::{AgentProofs, AgentsTx, ManageAgents};
 use keyward_auth::Environment;
 use keyward_core::Store;
-use keyward_credentials::{CredentialScope, CredentialsTx, ManageCredentials};
+use keyward_credentials::{CallServices, CredentialScope, CredentialsTx, ManageCredentials};
 
-/// The services behind the tools. None of them gives away a stored secret.
+/// The services behind the tools. None of them gives away a stored secret: what comes back from
+/// other services has none in it.
 pub struct McpServices<S> {
     pub(crate) agents: ManageAgents<S>,
     pub(crate) proofs: AgentProofs<S>,
     pub(crate) credentials: ManageCredentials<S>,
+    pub(crate) calls: Option<Arc<dyn CallServices>>,
 }
 
 impl<S: Store<Tx: AgentsTx + CredentialsTx> + Clone> McpServices<S> {
@@ -21,6 +25,16 @@ impl<S: Store<Tx: AgentsTx + CredentialsTx> + Clone> McpServices<S> {
             agents: ManageAgents::new(environment),
             proofs: AgentProofs::new(environment, require_audience),
             credentials: ManageCredentials::new(environment, scope),
+            calls: None,
+        }
+    }
+
+    /// Lets agents use credentials through `calls`. Without it there is no tool for that.
+    #[must_use]
+    pub fn calling(self, calls: Arc<dyn CallServices>) -> Self {
+        Self {
+            calls: Some(calls),
+            ..self
         }
     }
 }

@@ -46,7 +46,7 @@ pub(crate) fn serve(settings: &Settings) -> Result<Exit, Failure> {
         .calling(Arc::new(broker.clone()));
     let api = Api::new(services)
         .trusting(proxies(settings))
-        .with(installation.mcp())
+        .with(installation.mcp(broker.clone()))
         .relaying(relay(broker.clone()))
         .showing(metrics(settings)?);
     let flusher = Flusher::start(

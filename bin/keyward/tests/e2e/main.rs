@@ -8,6 +8,8 @@
     reason = "clippy knows test functions, but not what they share"
 )]
 
+#[path = "../canary/echo.rs"]
+mod echo;
 #[path = "../running/mod.rs"]
 mod running;
 

@@ -9,6 +9,7 @@ use rmcp::transport::StreamableHttpClientTransport;
 use rmcp::transport::streamable_http_client::StreamableHttpClientTransportConfig;
 use serde_json::{Value, json};
 
+use crate::echo::echo;
 use crate::running::{Answer, Client, Home, Server};
 
 #[test]
@@ -99,6 +100,8 @@ fn a_key_sees_and_calls_the_tools_that_its_scopes_open() {
         "list_credentials",
     ];
     assert_eq!(names(&parent), all);
+    let user = agent_with(&server, "user", &["credentials:use"]);
+    assert!(names(&user).contains(&"use_credential".to_owned()));
     let none = server.admin().post(
         "/api/v1/users/me/keys",
         &json!({ "name": "n", "scopes": [] }),
@@ -287,13 +290,21 @@ fn what_is_no_message_of_an_agent_is_refused() {
 #[test]
 fn the_python_client_lists_and_calls_every_tool() {
     let Some(python) = mcp_python() else { return };
-    let (_home, server, parent) = parent();
+    let home = Home::new().set("BROKER_ALLOW_PRIVATE", "127.0.0.1");
+    let server = home.start();
+    let parent = agent_with(
+        &server,
+        "parent",
+        &["read", "agents:write", "credentials:use"],
+    );
+    let detail = service(&json!({ "provider": "openai" }));
+    server.admin().keep("models", "llm", &detail);
     let script = concat!(
         env!("CARGO_MANIFEST_DIR"),
         "/../../examples/agents/mcp_client.py"
     );
     let ran = Command::new(python)
-        .arg(script)
+        .args([script, "models", "/models"])
         .env("KEYWARD_MCP_URL", format!("http://{}/mcp", server.address))
         .env("KEYWARD_KEY", parent.key())
         .output()
@@ -308,11 +319,105 @@ fn the_python_client_lists_and_calls_every_tool() {
         "create_agent_user: ",
         "I am agent_parent\n",
         "agent_from-python has verified agent_parent\n",
-        "0 credentials\n",
+        "1 credentials\n",
+        "the service has answered 200: GET /v1/models HTTP/1.1",
+        "authorization: Bearer *****",
     ] {
         assert!(stdout.contains(said), "{said:?} in {stdout}");
     }
 }
+
+/// The detail of a credential whose service repeats what it is asked, secret included.
+fn service(detail: &Value) -> Value {
+    let mut detail = detail.clone();
+    detail["api_key"] = json!(SECRET);
+    detail["base_url"] = json!(format!("http://{}/v1", echo()));
+    detail
+}
+
+#[test]
+fn an_agent_uses_a_credential_that_it_never_sees() {
+    let home = Home::new().set("BROKER_ALLOW_PRIVATE", "127.0.0.1");
+    let server = home.start();
+    let user = agent_with(&server, "user", &["credentials:use"]);
+    let id = server
+        .admin()
+        .keep("models", "llm", &service(&json!({ "provider": "openai" })));
+    for credential in [id.as_str(), "models"] {
+        let asked = json!({
+            "credential": credential, "path": "/chat?a=1", "json": { "n": 1 }, "headers": { "X-Extra": "1" },
+        });
+        let answer = call(&user, "use_credential", &asked);
+        let got = ok(&answer);
+        assert_eq!(
+            (&got["status"], &got["truncated"]),
+            (&json!(200), &json!(false))
+        );
+        let body = got["body"].as_str().unwrap();
+        for part in [
+            "POST /v1/chat?a=1",
+            "x-extra: 1",
+            "content-type: application/json",
+        ] {
+            assert!(body.contains(part), "{part} in {body}");
+        }
+        assert!(body.contains(&"*".repeat(SECRET.len())), "{body}");
+        assert!(!answer.all().contains(SECRET) && !body.contains(user.key()));
+    }
+    let events = server.admin().all("/api/v1/audit");
+    let events = events
+        .iter()
+        .filter(|event| event["action"] == "credential.use");
+    let vias: Vec<_> = events
+        .map(|event| event["details"]["via"].clone())
+        .collect();
+    assert_eq!(vias, ["mcp", "mcp"]);
+}
+
+#[test]
+fn what_a_credential_does_not_allow_is_named_to_the_agent() {
+    let home = Home::new().set("BROKER_ALLOW_PRIVATE", "127.0.0.1");
+    let server = home.start();
+    let admin = server.admin();
+    let user = agent_with(&server, "user", &["credentials:use"]);
+    let rules = json!({ "methods": ["POST"], "requests_per_minute": 1 });
+    let body = json!({
+        "name": "ruled", "credential_type": "llm", "broker": rules,
+        "detail": service(&json!({ "provider": "openai" })),
+    });
+    admin.post("/api/v1/credentials", &body).expect(201);
+    let elsewhere =
+        json!({ "provider": "openai", "api_key": SECRET, "base_url": "http://10.0.0.1/" });
+    admin.keep("inside", "llm", &elsewhere);
+    let ask = |credential: &str, method: &str, path: &str| {
+        let asked = json!({ "credential": credential, "method": method, "path": path });
+        call(&user, "use_credential", &asked)
+    };
+    ok(&ask("ruled", "POST", "/chat"));
+    for (credential, method, path, error, rule) in [
+        ("ruled", "GET", "/chat", "refused-by-rule", json!("methods")),
+        (
+            "ruled",
+            "POST",
+            "/chat",
+            "refused-by-rule",
+            json!("requests_per_minute"),
+        ),
+        ("ruled", "POST", "/../x", "invalid-arguments", Value::Null),
+        ("nothing", "POST", "/x", "not-found", Value::Null),
+        ("inside", "POST", "/x", "forbidden-address", Value::Null),
+    ] {
+        let refused = failed(&ask(credential, method, path));
+        assert_eq!(
+            (&refused["error"], &refused["rule"]),
+            (&json!(error), &rule),
+            "{refused}"
+        );
+        assert!(!refused.to_string().contains(SECRET));
+    }
+}
+
+const SECRET: &str = "sk-real-0123456789-abcdefgh";
 
 #[expect(clippy::print_stderr, reason = "no other way to say what did not run")]
 fn mcp_python() -> Option<PathBuf> {
@@ -336,6 +441,8 @@ fn mcp_python() -> Option<PathBuf> {
 
 #[test]
 fn the_client_of_rmcp_lists_and_calls_the_tools() {
+    // reqwest has TLS here, for the broker, and leaves the choice of its cryptography to programs.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let (_home, server, parent) = parent();
     let url = format!("http://{}/mcp", server.address);
     let config = StreamableHttpClientTransportConfig::with_uri(url).auth_header(parent.key());
@@ -363,7 +470,11 @@ fn parent() -> (Home, Server, Client) {
 }
 
 fn agent(server: &Server, name: &str) -> Client {
-    let body = json!({ "name": name, "scopes": ["read", "agents:write"] });
+    agent_with(server, name, &["read", "agents:write"])
+}
+
+fn agent_with(server: &Server, name: &str, scopes: &[&str]) -> Client {
+    let body = json!({ "name": name, "scopes": scopes });
     let made = server.admin().post("/api/v1/agents", &body).expect(201);
     server.client(made["api_key"].as_str().unwrap())
 }
