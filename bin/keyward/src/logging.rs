@@ -27,9 +27,10 @@ pub(crate) fn start(settings: &LogSettings) -> Result<(), Failure> {
 /// The error is a phrase that follows the name of the setting.
 pub(crate) fn filter(directives: &str) -> Result<EnvFilter, String> {
     for directive in directives.split(',') {
-        // Above `warn` it writes down what tools are given and give back, keys and codes included.
-        if directive.contains("rmcp") {
-            return Err("the lines of `rmcp` hold secrets and cannot be switched on".to_owned());
+        if let Some(name) = QUIET.iter().find(|name| names(directive, name)) {
+            return Err(format!(
+                "the lines of `{name}` hold secrets and cannot be switched on"
+            ));
         }
         // A filter takes a lone word for a module and shows everything of it, so that a misspelled
         // level would silence the log; and nothing at all for the level `error`.
@@ -41,9 +42,26 @@ pub(crate) fn filter(directives: &str) -> Result<EnvFilter, String> {
             ));
         }
     }
-    let quiet = format!("{directives},rmcp=warn");
-    EnvFilter::try_new(quiet).map_err(|error| format!("not filter directives: {error}"))
+    let quiet = QUIET.iter().map(|name| format!(",{name}=warn"));
+    let all = std::iter::once(directives.to_owned()).chain(quiet);
+    EnvFilter::try_new(all.collect::<String>())
+        .map_err(|error| format!("not filter directives: {error}"))
 }
+
+/// Whether a directive speaks of a crate or of a module of it.
+fn names(directive: &str, crate_name: &str) -> bool {
+    let target = directive
+        .split(['=', '['])
+        .next()
+        .unwrap_or_default()
+        .trim();
+    let rest = target.strip_prefix(crate_name);
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
+}
+
+/// Above `warn` they can write down what passes through them: keys and codes of tools, header fields
+/// and addresses of requests to other services.
+const QUIET: [&str; 6] = ["rmcp", "h2", "hyper", "hyper_util", "reqwest", "rustls"];
 
 #[cfg(test)]
 mod tests {
@@ -58,6 +76,23 @@ mod tests {
             "keyward[request{id=7}]=trace",
         ] {
             assert!(filter(good).is_ok(), "{good}");
+        }
+    }
+
+    #[test]
+    fn what_would_show_secrets_cannot_be_switched_on() {
+        for bad in [
+            "rmcp=debug",
+            "info,h2=trace",
+            "hyper_util::client=debug",
+            "reqwest[x]=trace",
+        ] {
+            assert!(filter(bad).is_err(), "{bad:?}");
+        }
+        assert!(filter("h2o=debug,rmcpx=info").is_ok());
+        let shown = filter("trace").unwrap().to_string();
+        for name in QUIET {
+            assert!(shown.contains(&format!("{name}=warn")), "{shown}");
         }
     }
 

@@ -5,6 +5,7 @@ use std::future::Future as _;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, header};
@@ -36,6 +37,8 @@ pub(crate) fn scrubbed(
         left: body.size_hint().exact(),
         body,
         scrub: Some(Scrub::new(Arc::clone(needles))),
+        waiting: Bytes::new(),
+        spent: Duration::ZERO,
         ready: VecDeque::new(),
         silence: Box::pin(sleep(PATIENCE)),
         under_way,
@@ -81,6 +84,10 @@ pub(crate) struct Scrubbed {
     body: reqwest::Body,
     /// `None` behind the end.
     scrub: Option<Scrub>,
+    /// What came in and was not looked at yet.
+    waiting: Bytes,
+    /// How long looking has taken.
+    spent: Duration,
     ready: VecDeque<Bytes>,
     /// Bytes that are still to come, where the service has said how many.
     left: Option<u64>,
@@ -92,9 +99,36 @@ pub(crate) struct Scrubbed {
 impl Scrubbed {
     /// Who knows how long a body is asks no further when all of it is there.
     fn end_if_complete(&mut self) {
-        if self.left == Some(0) {
+        if self.left == Some(0) && self.waiting.is_empty() {
             self.end("answered");
         }
+    }
+
+    /// Looks at a part of what has come in, so that nobody else waits for long. Says whether it was
+    /// quick enough: with a value that repeats itself, and an answer made for it, looking takes so
+    /// long that others would have nothing of this thread.
+    fn look(&mut self) -> bool {
+        let part = self.waiting.split_to(self.waiting.len().min(AT_ONCE));
+        let started = std::time::Instant::now();
+        if let Some(scrub) = &mut self.scrub {
+            self.ready.extend(scrub.push(part));
+        }
+        self.spent += started.elapsed();
+        self.end_if_complete();
+        self.spent < MAX_SPENT || self.under_way.received_per_second(self.spent) > SLOWEST
+    }
+
+    /// Ends in the middle.
+    fn fail(
+        &mut self,
+        outcome: &'static str,
+        why: BoxError,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        self.scrub = None;
+        self.ready.clear();
+        self.waiting.clear();
+        self.under_way.finish(outcome);
+        Poll::Ready(Some(Err(why)))
     }
 
     fn end(&mut self, outcome: &'static str) {
@@ -118,6 +152,12 @@ impl Body for Scrubbed {
             if let Some(chunk) = self.ready.pop_front() {
                 return Poll::Ready(Some(Ok(Frame::data(chunk))));
             }
+            if !self.waiting.is_empty() {
+                if !self.look() {
+                    return self.fail("unsearchable", "the answer takes too long to search".into());
+                }
+                continue;
+            }
             if self.scrub.is_none() {
                 return Poll::Ready(None);
             }
@@ -125,39 +165,31 @@ impl Body for Scrubbed {
                 Poll::Ready(frame) => frame,
                 Poll::Pending => {
                     ready!(self.silence.as_mut().poll(context));
-                    self.scrub = None;
-                    self.under_way.finish("timeout");
-                    return Poll::Ready(Some(Err("the service has stopped in the middle".into())));
+                    return self.fail("timeout", "the service has stopped in the middle".into());
                 }
             };
             match frame {
                 None => self.end("answered"),
-                Some(Err(error)) => {
-                    self.scrub = None;
-                    self.under_way.finish("broken");
-                    return Poll::Ready(Some(Err(error.into())));
-                }
+                Some(Err(error)) => return self.fail("broken", error.into()),
                 Some(Ok(frame)) => {
                     // Trailers end here.
                     let Ok(data) = frame.into_data() else {
                         continue;
                     };
-                    self.under_way.received(data.len());
-                    self.silence.as_mut().reset(Instant::now() + PATIENCE);
-                    let this = &mut *self;
                     let length = u64::try_from(data.len()).unwrap_or(u64::MAX);
-                    this.left = this.left.map(|left| left.saturating_sub(length));
-                    if let Some(scrub) = &mut this.scrub {
-                        this.ready.extend(scrub.push(data));
-                    }
-                    this.end_if_complete();
+                    self.under_way.received(length);
+                    self.silence.as_mut().reset(Instant::now() + PATIENCE);
+                    self.left = self.left.map(|left| left.saturating_sub(length));
+                    self.waiting = data;
                 }
             }
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.ready.is_empty() && (self.scrub.is_none() || self.body.is_end_stream())
+        self.ready.is_empty()
+            && self.waiting.is_empty()
+            && (self.scrub.is_none() || self.body.is_end_stream())
     }
 
     /// What is taken out is put back as as many other bytes.
@@ -165,3 +197,10 @@ impl Body for Scrubbed {
         self.body.size_hint()
     }
 }
+
+/// Bytes that are looked at before others have their turn.
+const AT_ONCE: usize = 16 * 1_024;
+/// Looking may take so long, or as long as it keeps up with [`SLOWEST`]; a thousandth of it is usual.
+const MAX_SPENT: Duration = Duration::from_millis(500);
+/// Bytes a second.
+const SLOWEST: u64 = 10_000_000;

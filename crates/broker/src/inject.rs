@@ -2,7 +2,7 @@
 
 use data_encoding::BASE64;
 use http::{HeaderMap, HeaderName, HeaderValue};
-use keyward_credentials::{Auth, CallError, FieldPath, Lease};
+use keyward_credentials::{Auth, CallError, FieldPath, Lease, is_reserved};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use url::Url;
 use zeroize::Zeroizing;
@@ -79,6 +79,9 @@ fn secret<'a>(lease: &'a Lease, field: &FieldPath) -> Result<&'a str, CallError>
 
 /// In place of what the caller has sent under this name.
 fn set(headers: &mut HeaderMap, name: &str, value: &str) -> Result<(), CallError> {
+    if is_reserved(name) {
+        return Err(CallError::UnusableSecret);
+    }
     let name = HeaderName::try_from(name).map_err(|_| CallError::UnusableSecret)?;
     // Visible characters and spaces; a line break or NUL would begin another field. Bytes beyond
     // ASCII mean different things to different servers.
@@ -186,6 +189,22 @@ mod tests {
             // Dots alone stand behind a word, so they climb nowhere.
             assert_eq!(refused.is_err(), secret != "..", "{secret}");
             assert_eq!(url.host_str(), Some("a.example"));
+        }
+    }
+
+    #[test]
+    fn no_secret_decides_where_a_request_goes_or_where_it_ends() {
+        for name in [
+            "Host",
+            "content-length",
+            "Transfer-Encoding",
+            "connection",
+            "upgrade",
+        ] {
+            let mut headers = HeaderMap::new();
+            let refused = set(&mut headers, name, "a.example");
+            assert!(matches!(refused, Err(CallError::UnusableSecret)), "{name}");
+            assert!(headers.is_empty());
         }
     }
 

@@ -1,7 +1,7 @@
 //! A use from the moment that its secret was handed out.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use keyward_credentials::{EndedUse, Lease};
 
@@ -41,11 +41,17 @@ impl UnderWay {
     }
 
     /// Some of the body came back.
-    pub(crate) fn received(&mut self, bytes: usize) {
+    pub(crate) fn received(&mut self, bytes: u64) {
         if let Some(ended) = &mut self.ended {
-            let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
             ended.received = ended.received.saturating_add(bytes);
         }
+    }
+
+    /// How much came back for each second of a time.
+    pub(crate) fn received_per_second(&self, time: Duration) -> u64 {
+        let received = self.ended.as_ref().map_or(u64::MAX, |ended| ended.received);
+        let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX).max(1);
+        received.saturating_mul(1_000_000) / micros
     }
 
     /// It is over. Only the first word counts.

@@ -44,6 +44,7 @@ pub use model::{
 pub use ports::{Credentials, CredentialsTx, UseCounts};
 pub use rules::{
     AuthRule, BasicRule, BrokerRules, HeaderRule, KeptRules, MalformedPath, QueryRule, RequestPath,
+    is_reserved,
 };
 pub use seal::{Provenance, seal_credential};
 pub(crate) use template::template;

@@ -2,6 +2,7 @@
 
 mod check;
 mod path;
+mod reserved;
 
 use serde::{Deserialize, Serialize};
 
@@ -9,6 +10,7 @@ use crate::FieldPath;
 
 pub(crate) use check::problems;
 pub use path::{MalformedPath, RequestPath};
+pub use reserved::is_reserved;
 
 /// How requests may use a credential, and how its secret gets into them.
 ///

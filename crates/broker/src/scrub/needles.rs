@@ -30,17 +30,11 @@ impl Needles {
     /// Needles for `values`. Those shorter than [`Needles::SHORTEST`] are left out: they occur by
     /// chance, and what was replaced would tell them.
     pub fn new<'a>(values: impl IntoIterator<Item = &'a str>) -> Self {
-        let mut patterns: Vec<Pattern> = Vec::new();
-        for value in values
-            .into_iter()
-            .filter(|value| value.len() >= Self::SHORTEST)
-        {
-            for pattern in patterns_of(value) {
-                if !patterns.contains(&pattern) {
-                    patterns.push(pattern);
-                }
-            }
-        }
+        let values = values.into_iter();
+        let long_enough = values.filter(|value| value.len() >= Self::SHORTEST);
+        let mut patterns: Vec<Pattern> = long_enough.flat_map(patterns_of).collect();
+        patterns.sort_unstable_by(|one, other| one.as_bytes().cmp(other.as_bytes()));
+        patterns.dedup();
         let shortest = patterns
             .iter()
             .map(Pattern::len)

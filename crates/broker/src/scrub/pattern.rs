@@ -28,8 +28,12 @@ impl Pattern {
     }
 }
 
-/// The encodings of `value`; some may be equal to each other.
+/// What to look for of `value` in each of its encodings; some may be equal to each other.
 pub(super) fn patterns_of(value: &str) -> impl Iterator<Item = Pattern> {
+    encodings_of(value).flat_map(pieces)
+}
+
+fn encodings_of(value: &str) -> impl Iterator<Item = Pattern> {
     let raw = Pattern(Zeroizing::new(value.to_owned()));
     let hexadecimal = [HEXLOWER, HEXUPPER].map(|encoding| encoded(&encoding, &[], value, 0));
     let base64 = [BASE64_NOPAD, BASE64URL_NOPAD]
@@ -37,6 +41,34 @@ pub(super) fn patterns_of(value: &str) -> impl Iterator<Item = Pattern> {
         .flat_map(move |encoding| [0, 1, 2].map(|before| aligned_base64(&encoding, before, value)));
     std::iter::once(raw).chain(hexadecimal).chain(base64)
 }
+
+/// A long pattern as pieces that cover it, each long enough to be found by chance nowhere. How long
+/// it takes to look at a place of an answer grows with the length of what is looked for, for values
+/// that repeat themselves.
+fn pieces(pattern: Pattern) -> Vec<Pattern> {
+    if pattern.len() <= PIECE {
+        return vec![pattern];
+    }
+    let text = pattern.0.as_str();
+    let last = text.floor_char_boundary(text.len() - PIECE);
+    let mut starts: Vec<_> = Vec::with_capacity(text.len() / PIECE + 1);
+    let mut start = 0;
+    while start < last {
+        starts.push(start);
+        // No more than a piece further, so that nothing is left between two.
+        start = text.floor_char_boundary(start + PIECE);
+    }
+    starts.push(last);
+    let piece = |start: usize| {
+        let end = text.ceil_char_boundary((start + PIECE).min(text.len()));
+        let part = text.get(start..end).unwrap_or_default();
+        Pattern(Zeroizing::new(part.to_owned()))
+    };
+    starts.into_iter().map(piece).collect()
+}
+
+/// Bytes.
+const PIECE: usize = 64;
 
 /// What base64 makes of `value` when `before` bytes precede it, modulo three: the characters all
 /// of whose six bits are the value's, because the bits beside it are unknown.

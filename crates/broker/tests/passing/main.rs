@@ -7,6 +7,7 @@ mod injected;
 mod recorded;
 mod refused;
 mod scrubbed;
+mod stored;
 mod streamed;
 mod upstream;
 mod world;

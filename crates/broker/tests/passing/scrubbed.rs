@@ -110,3 +110,26 @@ async fn a_redirect_leads_through_the_broker_or_without_the_secret() {
         assert_eq!(upstream.received().len(), 1, "the redirect was followed");
     }
 }
+
+#[tokio::test]
+async fn an_answer_that_is_made_to_be_searched_for_ever_is_cut_off() {
+    let secret = "\\".repeat(8_000);
+    let body = secret.replace('\\', "\\\\").repeat(2_000);
+    let upstream = Upstream::answering(move |_| crate::upstream::ok(body.as_bytes()));
+    let world = World::new();
+    let rules: keyward_credentials::BrokerRules = serde_json::from_value(serde_json::json!({
+        "base_url": upstream.url(""),
+        "auth": { "query": { "name": "key", "field": "key" } },
+    }))
+    .unwrap();
+    let kind = keyward_credentials::CredentialType::Generic;
+    let id = world.keep(kind, &[("key", &secret)], Some(rules));
+    let started = std::time::Instant::now();
+    let cut_off = world.get(id, "/x").await;
+    // It is searched fast, or not to its end.
+    let took = started.elapsed();
+    assert!(cut_off.is_err() || took.as_secs() < 10, "{took:?}");
+    let outcome = world.ends(1)[0]["outcome"].clone();
+    let is_cut_off = outcome == "unsearchable";
+    assert!(is_cut_off == cut_off.is_err(), "{outcome} {took:?}");
+}

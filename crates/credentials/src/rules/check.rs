@@ -1,5 +1,6 @@
 use crate::change::is_base_url;
 use crate::fields::{FieldKind, is_member_name};
+use crate::rules::reserved::is_reserved;
 use crate::rules::{AuthRule, BrokerRules, RequestPath};
 use crate::{CredentialType, FieldProblem, Problem};
 
@@ -60,7 +61,7 @@ fn auth_problems(auth: &AuthRule, found: &mut Found) {
     match auth {
         AuthRule::Header(rule) => {
             let name = rule.name.to_ascii_lowercase();
-            let free = is_member_name(&name) && !RESERVED.contains(&name.as_str());
+            let free = is_member_name(&name) && !is_reserved(&name);
             found.check("auth.header.name", ensure(free, Problem::ReservedHeader));
             found.check("auth.header.prefix", printable(&rule.prefix, 0));
         }
@@ -128,23 +129,6 @@ fn ensure(holds: bool, problem: Problem) -> Result<(), Problem> {
     holds.then_some(()).ok_or(problem)
 }
 
-/// What the connection itself needs, or another part of the request decides.
-const RESERVED: [&str; 14] = [
-    "connection",
-    "content-encoding",
-    "content-length",
-    "content-type",
-    "expect",
-    "host",
-    "keep-alive",
-    "proxy-authenticate",
-    "proxy-authorization",
-    "proxy-connection",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-];
 const MAX_METHODS: usize = 16;
 const MAX_PATHS: usize = 64;
 const MAX_REQUESTS: u64 = 1_000_000;

@@ -15,6 +15,7 @@
 mod access;
 mod agents;
 mod audit;
+mod broker_rules;
 mod calls;
 mod clock;
 mod codes;
