@@ -1,3 +1,5 @@
+use data_encoding::HEXLOWER;
+
 use super::*;
 
 const VALUE: &str = "ab\"c/d%25\\\\e-ü🔑+x";
@@ -221,17 +223,14 @@ fn many_readings_cost_no_more_than_the_length_of_the_value() {
 
 #[test]
 fn a_long_value_is_found_in_all_of_its_length() {
-    for filler in ["0123456789abcdef", "🔑é\"/", "a"] {
-        for characters in [63, 64, 65, 127, 128, 129, 500] {
-            let value: String = filler.chars().cycle().take(characters).collect();
-            let needles = needles(&value);
-            assert_scrubbed(&needles, &value);
-            let hexadecimal = data_encoding::HEXLOWER.encode(value.as_bytes());
-            assert_scrubbed(&needles, &hexadecimal);
-            let percent = value
-                .bytes()
-                .fold(String::new(), |text, byte| format!("{text}%{byte:02x}"));
-            assert_scrubbed(&needles, &percent);
-        }
+    for (filler, characters) in [
+        ("0123456789abcdef", 64),
+        ("0123456789abcdef", 130),
+        ("🔑é\"/", 70),
+    ] {
+        let value: String = filler.chars().cycle().take(characters).collect();
+        let needles = needles(&value);
+        assert_scrubbed(&needles, &value);
+        assert_scrubbed(&needles, &HEXLOWER.encode(value.as_bytes()));
     }
 }
