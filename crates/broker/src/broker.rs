@@ -105,7 +105,9 @@ impl Broker {
         if headers::wants_upgrade(&parts.headers) {
             return Err(CallError::Malformed(NO_UPGRADE));
         }
-        if matches!(parts.method, Method::CONNECT | Method::TRACE) {
+        // Longer than any name of a method: it would fill the audit log.
+        let is_long = parts.method.as_str().len() > 32;
+        if is_long || matches!(parts.method, Method::CONNECT | Method::TRACE) {
             return Err(CallError::Malformed(NO_SUCH_METHOD));
         }
         let path =
@@ -251,7 +253,8 @@ fn outcome(error: &CallError) -> &'static str {
 }
 
 const NO_UPGRADE: &str = "protocol upgrades, such as WebSocket, are not passed on";
-const NO_SUCH_METHOD: &str = "the methods CONNECT and TRACE are not passed on";
+const NO_SUCH_METHOD: &str =
+    "the methods CONNECT and TRACE, and those of more than 32 letters, are not passed on";
 const BAD_PATH: &str = "the path must not hold `.` or `..` as a segment, a backslash, a control \
     character or an incomplete percent-encoding, encoded or not";
 /// Until the head of an answer is there, or the next piece of it. Models think for minutes, and their

@@ -3,7 +3,8 @@
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
 /// The header fields of a request that go out with it: not those that belong to the connection that
-/// it came by (RFC 9110 §7.6.1), that say who asked and by which way, or that carry a session.
+/// it came by (RFC 9110 §7.6.1), that say who asked and by which way, or that carry a key or session
+/// of the caller.
 pub(crate) fn outgoing(fields: &HeaderMap) -> HeaderMap {
     let mut kept = passed(fields, &NOT_SENT);
     // Nothing that comes back may hide a secret from us.
@@ -67,7 +68,7 @@ const HOP_BY_HOP: [HeaderName; 9] = [
     header::UPGRADE,
 ];
 
-const NOT_SENT: [HeaderName; 13] = [
+const NOT_SENT: [HeaderName; 16] = [
     header::ACCEPT_ENCODING,
     header::AUTHORIZATION,
     header::CONTENT_LENGTH,
@@ -78,7 +79,10 @@ const NOT_SENT: [HeaderName; 13] = [
     header::ORIGIN,
     header::REFERER,
     header::VIA,
+    HeaderName::from_static("api-key"),
     HeaderName::from_static("http2-settings"),
+    HeaderName::from_static("x-api-key"),
+    HeaderName::from_static("x-goog-api-key"),
     HeaderName::from_static("x-real-ip"),
     X_REQUEST_ID,
 ];
@@ -155,6 +159,10 @@ mod tests {
             ("host", "keyward.example"),
             ("accept-encoding", "gzip"),
             ("expect", "100-continue"),
+            ("authorization", "Bearer x"),
+            ("x-api-key", "x"),
+            ("x-goog-api-key", "x"),
+            ("api-key", "x"),
         ]);
         assert_eq!(outgoing(&came), fields(&[("accept-encoding", "identity")]));
     }

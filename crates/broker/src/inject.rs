@@ -66,7 +66,10 @@ pub(crate) fn inject(
             )?;
         }
         Auth::Query { name, field } => into_query(url, name, secret(lease, field)?),
-        Auth::Path { before, field } => into_path(url, before, secret(lease, field)?)?,
+        Auth::Path { before, field } => {
+            let base = lease.destination.base_url.path();
+            into_path(url, base, &[before, secret(lease, field)?])?;
+        }
     }
     let composed = (!composed.is_empty()).then_some(composed.as_str());
     Ok(Needles::new(lease.secrets().chain(composed)))
@@ -116,18 +119,20 @@ fn into_query(url: &mut Url, name: &str, secret: &str) {
     url.set_query(Some(&query));
 }
 
-/// As the first segment behind the path of the base URL; behind `/file`, as Telegram wants it.
-fn into_path(url: &mut Url, before: &str, secret: &str) -> Result<(), CallError> {
+/// As a segment behind the path of the base URL, or behind `/file` there, as Telegram wants it. The
+/// segment is a word and the secret.
+fn into_path(url: &mut Url, base: &str, [word, secret]: &[&str; 2]) -> Result<(), CallError> {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~:".contains(&byte);
     if !secret.bytes().all(is_plain) || secret.is_empty() {
         return Err(CallError::UnusableSecret);
     }
-    let path = url.path();
-    let (first, rest) = match path.strip_prefix("/file/") {
+    let base = base.trim_end_matches('/');
+    let below = url.path().strip_prefix(base).unwrap_or(url.path());
+    let (file, rest) = match below.strip_prefix("/file/") {
         Some(rest) => ("/file", rest),
-        None => ("", path.trim_start_matches('/')),
+        None => ("", below.trim_start_matches('/')),
     };
-    let path = Zeroizing::new(format!("{first}/{before}{secret}/{rest}"));
+    let path = Zeroizing::new(format!("{base}{file}/{word}{secret}/{rest}"));
     url.set_path(&path);
     Ok(())
 }
@@ -165,16 +170,23 @@ mod tests {
 
     #[test]
     fn a_secret_becomes_the_first_segment_of_the_path() {
-        for (before, expected) in [
-            ("https://a.example/getMe", "/bot1:x/getMe"),
-            ("https://a.example/", "/bot1:x/"),
+        for (before, base, expected) in [
+            ("https://a.example/getMe", "/", "/bot1:x/getMe"),
+            ("https://a.example/", "/", "/bot1:x/"),
             (
-                "https://a.example/file/photos/1.jpg",
-                "/file/bot1:x/photos/1.jpg",
+                "https://a.example/file/a/1.jpg",
+                "/",
+                "/file/bot1:x/a/1.jpg",
+            ),
+            ("https://a.example/api/getMe", "/api/", "/api/bot1:x/getMe"),
+            (
+                "https://a.example/api/file/1.jpg",
+                "/api",
+                "/api/file/bot1:x/1.jpg",
             ),
         ] {
             let mut url = url(before);
-            into_path(&mut url, "bot", "1:x").unwrap();
+            into_path(&mut url, base, &["bot", "1:x"]).unwrap();
             assert_eq!(url.path(), expected);
         }
     }
@@ -185,7 +197,7 @@ mod tests {
             "", "a/b", "..", "a?b", "a#b", "a%2fb", "a b", "a\nb", "a\\b",
         ] {
             let mut url = url("https://a.example/getMe");
-            let refused = into_path(&mut url, "bot", secret);
+            let refused = into_path(&mut url, "/", &["bot", secret]);
             // Dots alone stand behind a word, so they climb nowhere.
             assert_eq!(refused.is_err(), secret != "..", "{secret}");
             assert_eq!(url.host_str(), Some("a.example"));
