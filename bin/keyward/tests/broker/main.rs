@@ -19,6 +19,7 @@ mod scanner;
 mod anthropic;
 mod fake;
 mod git;
+mod hang_up;
 mod https;
 mod limits;
 mod openai;

@@ -173,6 +173,14 @@ fn a_service_that_repeats_the_key_repeats_it_to_nobody() {
         let stars = "*".repeat(REAL.len());
         assert!(answer.body.contains(&stars), "{answer:?}");
     }
+    let metrics = watched.admin.get("/metrics").body;
+    let counted =
+        format!("keyward_broker_requests_total{{credential=\"{id}\",outcome=\"answered\"}} 2");
+    assert!(metrics.contains(&counted), "{metrics}");
+    assert!(
+        metrics.contains("keyward_broker_scrubbed_total 3"),
+        "{metrics}"
+    );
     watched.assert_apart(&fake.bytes(), REAL);
     // Without the broker the same bytes are found.
     let direct = Watched::directly(fake.address, REAL);

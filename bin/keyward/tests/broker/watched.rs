@@ -12,7 +12,7 @@ pub(crate) struct Watched {
     /// The key that clients have.
     pub(crate) key: String,
     pub(crate) tap: Tap,
-    _home: Home,
+    home: Home,
 }
 
 impl Watched {
@@ -31,8 +31,14 @@ impl Watched {
             tap: Tap::before(&server.address),
             server,
             admin,
-            _home: home,
+            home,
         }
+    }
+
+    /// Stops the server, and gives what it has left.
+    pub(crate) fn stop(self) -> Home {
+        self.server.stop();
+        self.home
     }
 
     /// Keeps a credential called `name`.

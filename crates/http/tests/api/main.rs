@@ -32,6 +32,7 @@ mod limits;
 mod login;
 mod mass_assignment;
 mod me;
+mod metrics;
 mod mfa;
 mod peers;
 mod problems;

@@ -17,7 +17,7 @@ use keyward_core::{Clock, Id, ManualClock, Store, Timestamp};
 use keyward_credentials::{CredentialScope, CredentialsTx};
 use keyward_crypto::{FieldKey, KeyRing, MacRing, Password, Passwords, SecretText};
 use keyward_encryption::{EncryptionTx, keep};
-use keyward_http::{Api, ApiOptions, Network, Services, TrustedProxies, edge};
+use keyward_http::{Api, ApiOptions, Metrics, Network, Services, TrustedProxies, edge};
 use keyward_store_diesel::testing::TestDatabase;
 use keyward_store_testing::MemoryStore;
 use serde_json::{Value, json};
@@ -129,7 +129,8 @@ impl World {
             .trusting(TrustedProxies::from_iter([
                 Network::from_str(PROXY).unwrap()
             ]))
-            .relaying(crate::relay::echo());
+            .relaying(crate::relay::echo())
+            .showing(Metrics::new(|| crate::metrics::SHOWN.to_owned()));
         let app = App::new()
             .wrap(from_fn(edge))
             .configure(|config| api.mount(config));
