@@ -15,6 +15,7 @@ mod running;
 
 mod agents;
 mod backup;
+mod broker_nodes;
 mod codes;
 mod commands;
 mod first_start;

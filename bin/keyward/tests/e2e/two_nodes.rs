@@ -18,6 +18,7 @@ impl Nodes {
     /// Both start at once, on an empty database.
     pub(crate) fn start() -> Option<Self> {
         let home = Home::on_postgres()?.with_keys();
+        let home = home.set("BROKER_ALLOW_PRIVATE", "127.0.0.1");
         let homes = [home.another_node(), home];
         let [one, other] = &homes;
         let servers = thread::scope(|scope| {
