@@ -78,6 +78,10 @@ impl SealedValues for DieselTx {
 
 /// The condition for a row that `is_same` finds, unless somebody else is changing it: two that write
 /// several rows in another order would wait for each other for ever.
+#[cfg_attr(
+    not(feature = "postgres"),
+    expect(unused_variables, reason = "a single writer skips nothing")
+)]
 pub(crate) fn unless_held(connection: &AnyConnection, table: &str, is_same: &str) -> String {
     match connection {
         #[cfg(feature = "sqlite")]

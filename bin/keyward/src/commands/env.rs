@@ -40,10 +40,15 @@ pub(crate) fn env(settings: &Settings, args: &EnvArgs, output: Output) -> Result
     Destination::of(&credential, secrets).map_err(Failure::refused)?;
     let url = format!("{url}{BROKER}/{}", credential.id);
     let variables = variables(&credential, &url);
-    terminal::print(&match output {
-        Output::Text => script(&credential, &variables),
-        Output::Json => document(&credential, &variables).to_string() + "\n",
-    })?;
+    match output {
+        Output::Text => {
+            eprintln!("keyward: KEYWARD_API_KEY has to hold a key with the scope credentials:use");
+            terminal::print(&script(&variables))?;
+        }
+        Output::Json => {
+            terminal::print(&(document(&credential, &variables).to_string() + "\n"))?;
+        }
+    }
     Ok(Exit::Done)
 }
 
@@ -110,20 +115,14 @@ fn variables(credential: &Credential, url: &str) -> Vec<(&'static str, Given)> {
     }
 }
 
-/// Lines for a shell. Nothing in them comes from the credential but its id.
-fn script(credential: &Credential, variables: &[(&str, Given)]) -> String {
-    let service = match credential.credential_type {
-        CredentialType::Git => "git",
-        _ => "its client",
-    };
+/// Lines for a shell, and no comments: some shells do not take those where people type. Nothing in
+/// them comes from the credential but its id.
+fn script(variables: &[(&str, Given)]) -> String {
     let lines = variables.iter().map(|(name, given)| match given {
         Given::Text(value) => format!("export {name}='{value}'\n"),
         Given::Key(before) => format!("export {name}=\"{before}$KEYWARD_API_KEY\"\n"),
     });
-    format!(
-        "# For {service}. KEYWARD_API_KEY has to hold a key with the scope credentials:use.\n{}",
-        lines.collect::<String>()
-    )
+    lines.collect()
 }
 
 fn document(credential: &Credential, variables: &[(&str, Given)]) -> Value {

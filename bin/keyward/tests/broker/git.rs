@@ -9,13 +9,13 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use crate::fake::{Fake, Received, Reply};
-use crate::programs::has;
+use crate::programs::has_git;
 use crate::scanner::Scanner;
 use crate::watched::{REAL, Watched};
 
 #[test]
 fn git_clones_fetches_and_pushes_with_a_token_that_it_never_has() {
-    if !has("git") {
+    if !has_git() {
         return;
     }
     let folder = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
@@ -72,6 +72,9 @@ fn git_clones_fetches_and_pushes_with_a_token_that_it_never_has() {
         &BASE64.encode(format!("robot:{REAL}").as_bytes()),
     );
 
+    assert_pushed_in_chunks(&watched, &host);
+    assert_nowhere(&watched, folder.path());
+
     let ours = Scanner::new([("the key of the agent", watched.key.as_str())]);
     for file in files(&folder.path().join("second")) {
         let content = std::fs::read(&file).unwrap();
@@ -79,9 +82,37 @@ fn git_clones_fetches_and_pushes_with_a_token_that_it_never_has() {
     }
 }
 
+/// Both pushes were as large as they were made, and came in chunks.
+fn assert_pushed_in_chunks(watched: &Watched, host: &Fake) {
+    let pushes = host.received().into_iter().filter(|received| {
+        received.path().ends_with("/git-receive-pack") && received.body.len() > 1 << 20
+    });
+    assert_eq!(pushes.count(), 2);
+    let sent = watched.tap.to_server();
+    let chunked = b"transfer-encoding: chunked";
+    let mut windows = sent.windows(chunked.len());
+    assert!(windows.any(|window| window.eq_ignore_ascii_case(chunked)));
+}
+
+/// The token itself is neither in what git got nor in what it has kept, compressed or not.
+fn assert_nowhere(watched: &Watched, folder: &Path) {
+    let real = Scanner::new([("the token", REAL)]);
+    assert!(real.scan(&watched.tap.to_client()).is_empty());
+    for name in ["first", "second"] {
+        let clone = folder.join(name);
+        let objects = ["cat-file", "--batch-all-objects", "--batch"];
+        let objects = command(&clone, &[], &objects).output().unwrap().stdout;
+        assert!(objects.len() > 1 << 20 && real.scan(&objects).is_empty());
+        for file in files(&clone) {
+            let content = std::fs::read(&file).unwrap();
+            assert!(real.scan(&content).is_empty(), "{}", file.display());
+        }
+    }
+}
+
 #[test]
 fn git_without_a_key_is_asked_for_one_and_gets_nowhere() {
-    if !has("git") {
+    if !has_git() {
         return;
     }
     let host = Fake::start(|_| Reply::Bytes(Vec::new()));
@@ -105,11 +136,8 @@ fn git_without_a_key_is_asked_for_one_and_gets_nowhere() {
 fn clone_commit_push(folder: &Path, variables: &[(&str, &str)], url: &str, name: &str) {
     git(folder, variables, &["clone", "--quiet", url, name]);
     let clone = folder.join(name);
-    // Nothing that compresses: more than the megabyte behind which git sends chunks.
-    let noise: Vec<u8> = (0..3_000_000_u32)
-        .map(|n| n.wrapping_mul(2_654_435_761).to_be_bytes()[1])
-        .collect();
-    std::fs::write(clone.join(name), noise).unwrap();
+    // More than the megabyte behind which git sends chunks, also when it is compressed.
+    std::fs::write(clone.join(name), noise(name, 3_000_000)).unwrap();
     git(&clone, variables, &["add", "."]);
     git(&clone, variables, &["commit", "--quiet", "-m", name]);
     git(
@@ -124,6 +152,19 @@ fn clone_commit_push(folder: &Path, variables: &[(&str, &str)], url: &str, name:
         &["rev-list", "--count", "HEAD..origin/main"],
     );
     assert_eq!(behind, "0\n");
+}
+
+/// Bytes that do not compress, others for each seed: xorshift, begun with FNV-1a of the seed.
+fn noise(seed: &str, length: usize) -> Vec<u8> {
+    let hash = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    let mut state = seed.bytes().fold(0xcbf2_9ce4_8422_2325, hash);
+    let next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_be_bytes()[0]
+    };
+    std::iter::repeat_with(next).take(length).collect()
 }
 
 /// Runs git and gives what it printed.

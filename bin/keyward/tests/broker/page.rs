@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use crate::fake::{Fake, Reply};
 use crate::openai::openai;
-use crate::programs::{has, node, python};
+use crate::programs::{has, has_git, node, python};
 use crate::watched::{REAL, Watched};
 
 /// The block of the page that is marked with a name.
@@ -97,7 +97,7 @@ fn python_and_node_and_curl_work_as_the_page_shows_them() {
 
 #[test]
 fn git_works_as_the_page_shows_it() {
-    if !has("git") {
+    if !has_git() {
         return;
     }
     let folder = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap();

@@ -73,6 +73,24 @@ pub(crate) fn has(program: &str) -> bool {
     found
 }
 
+/// Whether git is there, with the program by which it serves others.
+pub(crate) fn has_git() -> bool {
+    if !has("git") {
+        return false;
+    }
+    let path = Command::new("git")
+        .arg("--exec-path")
+        .output()
+        .unwrap()
+        .stdout;
+    let path = String::from_utf8(path).unwrap();
+    let found = Path::new(path.trim()).join("git-http-backend").exists();
+    if !found {
+        missing("git http-backend", "it is not installed");
+    }
+    found
+}
+
 /// Runs a client with nothing in its environment but `variables`, and reads its report.
 pub(crate) fn report(command: &mut Command, variables: &[(&str, &str)]) -> Value {
     let path = std::env::var_os("PATH").unwrap_or_default();

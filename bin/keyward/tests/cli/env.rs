@@ -44,10 +44,15 @@ fn the_variables_of_each_client_are_printed() {
             "export GIT_CONFIG_KEY_0='http.{url}/.extraHeader'",
             "export GIT_CONFIG_VALUE_0=\"Authorization: Bearer $KEYWARD_API_KEY\"",
         ],
-        ["export KEYWARD_BROKER_URL='{url}'", "# For its client."],
+        ["export KEYWARD_BROKER_URL='{url}'", ""],
     ]) {
         let ran = home.run(&["env", id]);
         assert_eq!(ran.code, 0, "{ran:?}");
+        assert!(ran.stderr.contains("credentials:use"), "{ran:?}");
+        assert!(
+            ran.stdout.lines().all(|line| line.starts_with("export ")),
+            "{ran:?}"
+        );
         let url = format!("https://keyward.example.com/broker/{id}");
         for line in lines {
             let line = line.replace("{url}", &url);
