@@ -128,7 +128,7 @@ async fn an_answer_that_is_made_to_be_searched_for_ever_is_cut_off() {
     let cut_off = world.get(id, "/x").await;
     // It is searched fast, or not to its end.
     let took = started.elapsed();
-    assert!(cut_off.is_err() || took.as_secs() < 10, "{took:?}");
+    assert!(cut_off.is_err() || took.as_secs() < 30, "{took:?}");
     let outcome = world.ends(1)[0]["outcome"].clone();
     let is_cut_off = outcome == "unsearchable";
     assert!(is_cut_off == cut_off.is_err(), "{outcome} {took:?}");
