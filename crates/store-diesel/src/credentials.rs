@@ -13,6 +13,21 @@ use crate::first::{cut, first};
 use crate::schema::{credential_secrets, credentials};
 use crate::stored::{self, RowMac};
 
+/// Loads the credentials whose ids a query gives, with their secrets. For each connection apart: a list has
+/// many columns, and the way around costs on each.
+macro_rules! with_secrets {
+    ($tx:expr, $ids:expr) => {
+        $tx.run(|connection| {
+            each!(connection, inner => credentials::table
+                .left_join(credential_secrets::table)
+                .filter(credentials::id.eq_any($ids))
+                .order((credentials::id, credential_secrets::field))
+                .select(Row::as_select())
+                .load(inner))
+        })
+    };
+}
+
 impl Credentials for DieselTx {
     fn add_credential(&mut self, new: &StoredCredential) -> Result<(), StoreError> {
         let row = NewCredential::from(&new.credential);
@@ -77,23 +92,11 @@ impl Credentials for DieselTx {
             .order(first(limit, page.field(credentials::id)))
             .select(page.field(credentials::id));
         let rows = match created_by {
-            None => self.run(|connection| {
-                each!(connection, inner => credentials::table
-                    .left_join(credential_secrets::table)
-                    .filter(credentials::id.eq_any(named))
-                    .order((credentials::id, credential_secrets::field))
-                    .select(Row::as_select())
-                    .load(inner))
-            }),
-            Some(user) => self.run(|connection| {
+            None => with_secrets!(self, named),
+            Some(user) => {
                 let named = named.filter(page.field(credentials::created_by).eq(user.to_string()));
-                each!(connection, inner => credentials::table
-                    .left_join(credential_secrets::table)
-                    .filter(credentials::id.eq_any(named))
-                    .order((credentials::id, credential_secrets::field))
-                    .select(Row::as_select())
-                    .load(inner))
-            }),
+                with_secrets!(self, named)
+            }
         }?;
         Ok(cut(collect(rows)?, limit))
     }
@@ -110,25 +113,12 @@ impl Credentials for DieselTx {
             .filter(page.field(credentials::id).gt(after))
             .order(first(limit, page.field(credentials::id)))
             .select(page.field(credentials::id));
-        // For each connection apart: a list has many columns, and the way around costs on each.
         let rows = match created_by {
-            None => self.run(|connection| {
-                each!(connection, inner => credentials::table
-                    .left_join(credential_secrets::table)
-                    .filter(credentials::id.eq_any(ids))
-                    .order((credentials::id, credential_secrets::field))
-                    .select(Row::as_select())
-                    .load(inner))
-            }),
-            Some(user) => self.run(|connection| {
+            None => with_secrets!(self, ids),
+            Some(user) => {
                 let ids = ids.filter(page.field(credentials::created_by).eq(user.to_string()));
-                each!(connection, inner => credentials::table
-                    .left_join(credential_secrets::table)
-                    .filter(credentials::id.eq_any(ids))
-                    .order((credentials::id, credential_secrets::field))
-                    .select(Row::as_select())
-                    .load(inner))
-            }),
+                with_secrets!(self, ids)
+            }
         }?;
         Ok(cut(collect(rows)?, limit))
     }
