@@ -10,7 +10,9 @@ mod layers;
 mod name;
 mod origin;
 mod secret;
+mod tls;
 mod value;
+mod waiver;
 mod web_origin;
 
 use std::fmt;
@@ -31,6 +33,8 @@ pub(crate) use self::error::SettingsError;
 pub(crate) use self::name::Name;
 pub(crate) use self::origin::Origin;
 pub(crate) use self::secret::SecretSource;
+pub(crate) use self::tls::TlsFiles;
+pub(crate) use self::waiver::Waiver;
 
 /// Everything that can be set, understood but for the secrets.
 #[derive(Debug)]
@@ -39,6 +43,18 @@ pub(crate) struct Settings {
     pub(crate) mode: Mode,
     /// `BIND`
     pub(crate) bind: SocketAddr,
+    /// `TLS_CERT_FILE` and `TLS_KEY_FILE`
+    #[expect(dead_code, reason = "read by what is built next")]
+    pub(crate) tls: Option<TlsFiles>,
+    /// `METRICS_BIND`
+    #[expect(dead_code, reason = "read by what is built next")]
+    pub(crate) metrics_bind: Option<SocketAddr>,
+    /// `OTEL_EXPORTER_OTLP_ENDPOINT`
+    #[expect(dead_code, reason = "read by what is built next")]
+    pub(crate) otlp_endpoint: Option<String>,
+    /// `CHECK_WAIVERS`
+    #[expect(dead_code, reason = "read by what is built next")]
+    pub(crate) waivers: Vec<Waiver>,
     /// `PUBLIC_ADDRESS`; see [`Settings::public_address`]
     public_address: Option<String>,
     /// `DEBUG`
@@ -63,6 +79,9 @@ pub(crate) struct Settings {
     pub(crate) secret_key: Option<SecretSource>,
     /// `DATABASE_URL` or its file; see [`Settings::database_url`]
     pub(crate) database_url: Option<SecretSource>,
+    /// `REDIS_URL` or its file
+    #[expect(dead_code, reason = "read by what is built next")]
+    pub(crate) redis_url: Option<SecretSource>,
 }
 
 /// What this installation is for.
@@ -161,6 +180,7 @@ impl Settings {
         let field_encryption_key = layers.take_secret(Name::FieldEncryptionKey)?;
         let secret_key = layers.take_secret(Name::SecretKey)?;
         let database_url = layers.take_secret(Name::DatabaseUrl)?;
+        let redis_url = layers.take_secret(Name::RedisUrl)?;
         let mut required = |name| {
             // Each of these has a default, so the error cannot be seen.
             layers.take(name).ok_or_else(|| SettingsError::Invalid {
@@ -180,11 +200,23 @@ impl Settings {
             layers.take(Name::TrustedProxies),
         );
         let url = layers.take(Name::PublicAddress);
+        let (metrics_bind, otlp) = (
+            layers.take(Name::MetricsBind),
+            layers.take(Name::OtlpEndpoint),
+        );
+        let tls = TlsFiles::take(layers)?;
+        let waivers = list(layers.take(Name::CheckWaivers), Waiver::parse)?;
         let private = list(layers.take(Name::BrokerAllowPrivate), parse_private)?;
 
         Ok(Self {
             mode: mode.parsed(Mode::parse)?,
             bind: bind.parsed(parse_bind)?,
+            tls,
+            metrics_bind: metrics_bind
+                .map(|given| given.parsed(parse_bind))
+                .transpose()?,
+            otlp_endpoint: otlp.map(|given| given.parsed(public_address)).transpose()?,
+            waivers,
             public_address: url.map(|given| given.parsed(public_address)).transpose()?,
             debug: debug.boolean()?,
             cors: Cors {
@@ -203,6 +235,7 @@ impl Settings {
             field_encryption_key,
             secret_key,
             database_url,
+            redis_url,
         })
     }
 }

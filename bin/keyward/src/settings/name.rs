@@ -6,8 +6,11 @@ pub(crate) enum Name {
     FieldEncryptionKey,
     SecretKey,
     DatabaseUrl,
+    RedisUrl,
     KeywardEnv,
     Bind,
+    TlsCertFile,
+    TlsKeyFile,
     PublicAddress,
     Debug,
     CorsAllowAllOrigins,
@@ -18,16 +21,22 @@ pub(crate) enum Name {
     AgentRequireAudience,
     LogFormat,
     LogLevel,
+    MetricsBind,
+    OtlpEndpoint,
+    CheckWaivers,
     DataDir,
 }
 
 impl Name {
-    pub(crate) const ALL: [Self; 16] = [
+    pub(crate) const ALL: [Self; 22] = [
         Self::FieldEncryptionKey,
         Self::SecretKey,
         Self::DatabaseUrl,
+        Self::RedisUrl,
         Self::KeywardEnv,
         Self::Bind,
+        Self::TlsCertFile,
+        Self::TlsKeyFile,
         Self::PublicAddress,
         Self::Debug,
         Self::CorsAllowAllOrigins,
@@ -38,6 +47,9 @@ impl Name {
         Self::AgentRequireAudience,
         Self::LogFormat,
         Self::LogLevel,
+        Self::MetricsBind,
+        Self::OtlpEndpoint,
+        Self::CheckWaivers,
         Self::DataDir,
     ];
 
@@ -47,8 +59,11 @@ impl Name {
             Self::FieldEncryptionKey => "FIELD_ENCRYPTION_KEY",
             Self::SecretKey => "SECRET_KEY",
             Self::DatabaseUrl => "DATABASE_URL",
+            Self::RedisUrl => "REDIS_URL",
             Self::KeywardEnv => "KEYWARD_ENV",
             Self::Bind => "BIND",
+            Self::TlsCertFile => "TLS_CERT_FILE",
+            Self::TlsKeyFile => "TLS_KEY_FILE",
             Self::PublicAddress => "PUBLIC_ADDRESS",
             Self::Debug => "DEBUG",
             Self::CorsAllowAllOrigins => "CORS_ALLOW_ALL_ORIGINS",
@@ -59,6 +74,9 @@ impl Name {
             Self::AgentRequireAudience => "AGENT_REQUIRE_AUDIENCE",
             Self::LogFormat => "LOG_FORMAT",
             Self::LogLevel => "LOG_LEVEL",
+            Self::MetricsBind => "METRICS_BIND",
+            Self::OtlpEndpoint => "OTEL_EXPORTER_OTLP_ENDPOINT",
+            Self::CheckWaivers => "CHECK_WAIVERS",
             Self::DataDir => "DATA_DIR",
         }
     }
@@ -72,7 +90,7 @@ impl Name {
     pub(crate) fn is_secret(self) -> bool {
         matches!(
             self,
-            Self::FieldEncryptionKey | Self::SecretKey | Self::DatabaseUrl
+            Self::FieldEncryptionKey | Self::SecretKey | Self::DatabaseUrl | Self::RedisUrl
         )
     }
 
@@ -94,6 +112,12 @@ impl Name {
             Self::FieldEncryptionKey
             | Self::SecretKey
             | Self::DatabaseUrl
+            | Self::RedisUrl
+            | Self::TlsCertFile
+            | Self::TlsKeyFile
+            | Self::MetricsBind
+            | Self::OtlpEndpoint
+            | Self::CheckWaivers
             | Self::PublicAddress
             | Self::CorsOrigins
             | Self::TrustedProxies
@@ -154,7 +178,8 @@ mod tests {
             ("KEYWARD_SECRET_KEY_FILE", Some("SECRET_KEY_FILE")),
             ("cors_origin", Some("CORS_ORIGINS")),
             ("field_encryption_keys", Some("FIELD_ENCRYPTION_KEY")),
-            ("redis_url", None),
+            ("redis_uri", Some("REDIS_URL")),
+            ("listen_on", None),
         ];
         for (unknown, expected) in cases {
             assert_eq!(nearest(unknown).as_deref(), expected, "{unknown}");
