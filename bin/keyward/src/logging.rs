@@ -1,25 +1,30 @@
 use std::io;
 
-use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer as _};
 
 use crate::exit::Failure;
 use crate::settings::{LogFormat, LogSettings};
 use crate::terminal;
+use crate::traces::Traces;
 
 /// Sends log lines to standard error from here on; standard output belongs to results.
 ///
 /// Call it once.
-pub(crate) fn start(settings: &LogSettings) -> Result<(), Failure> {
+pub(crate) fn start(settings: &LogSettings, traces: Option<&Traces>) -> Result<(), Failure> {
     let filter = filter(&settings.directives).map_err(Failure::configuration)?;
-    let lines = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr);
-    match settings.format {
-        LogFormat::Text => lines.with_ansi(terminal::colours(&io::stderr())).try_init(),
-        LogFormat::Json => lines.json().flatten_event(true).with_ansi(false).try_init(),
-    }
-    .map_err(|error| Failure::unavailable(format_args!("cannot set up logging: {error}")))
+    let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr);
+    let lines = match settings.format {
+        LogFormat::Text => lines.with_ansi(terminal::colours(&io::stderr())).boxed(),
+        LogFormat::Json => lines.json().flatten_event(true).with_ansi(false).boxed(),
+    };
+    tracing_subscriber::registry()
+        .with(lines.with_filter(filter))
+        .with(traces.map(Traces::layer))
+        .try_init()
+        .map_err(|error| Failure::unavailable(format_args!("cannot set up logging: {error}")))
 }
 
 /// Reads filter directives, such as `info` or `warn,keyward_http=debug`.
@@ -43,7 +48,11 @@ pub(crate) fn filter(directives: &str) -> Result<EnvFilter, String> {
         }
     }
     let quiet = QUIET.iter().map(|name| format!(",{name}=warn"));
-    let all = std::iter::once(directives.to_owned()).chain(quiet);
+    // Spans are for traces, and would repeat themselves in each line.
+    let spans = format!(",{}=off", keyward_core::SPANS);
+    let all = std::iter::once(directives.to_owned())
+        .chain(quiet)
+        .chain([spans]);
     EnvFilter::try_new(all.collect::<String>())
         .map_err(|error| format!("not filter directives: {error}"))
 }
@@ -61,7 +70,17 @@ fn names(directive: &str, crate_name: &str) -> bool {
 
 /// Above `warn` they can write down what passes through them: keys and codes of tools, header fields
 /// and addresses of requests to other services.
-const QUIET: [&str; 6] = ["rmcp", "h2", "hyper", "hyper_util", "reqwest", "rustls"];
+const QUIET: [&str; 9] = [
+    "rmcp",
+    "h2",
+    "hyper",
+    "hyper_util",
+    "reqwest",
+    "rustls",
+    "opentelemetry",
+    "opentelemetry_sdk",
+    "opentelemetry_otlp",
+];
 
 #[cfg(test)]
 mod tests {

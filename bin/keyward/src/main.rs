@@ -4,6 +4,8 @@ mod cli;
 mod commands;
 mod doctor;
 mod exit;
+#[cfg(target_os = "linux")]
+mod handover;
 mod key_check;
 mod keys;
 mod logging;
@@ -12,21 +14,34 @@ mod private_path;
 mod settings;
 mod startup;
 mod terminal;
+mod tls;
+mod traces;
 mod wiring;
 
+use std::alloc::System;
 use std::process::ExitCode;
 
 use clap::Parser;
+use zeroizing_alloc::ZeroAlloc;
 
 use crate::cli::{AuditCommand, Cli, Command};
 use crate::exit::{Exit, Failure};
 use crate::settings::Settings;
+use crate::traces::Traces;
+
+/// What was freed holds nothing any more.
+#[global_allocator]
+static ALLOCATOR: ZeroAlloc<System> = ZeroAlloc(System);
 
 fn main() -> ExitCode {
     // Before anything is read that is a secret. Some sandboxes forbid it; that is no reason not to
     // run, but one to be told.
     if let Err(error) = memory::keep_private() {
         eprintln!("keyward: warning: a crash may write secrets to a core dump: {error}");
+    }
+    #[cfg(target_os = "linux")]
+    if let Err(error) = handover::leave_environment() {
+        eprintln!("keyward: warning: keys stay in the environment of the process: {error}");
     }
     match run(&Cli::parse()) {
         Ok(exit) => exit.into(),
@@ -40,7 +55,7 @@ fn main() -> ExitCode {
 fn run(cli: &Cli) -> Result<Exit, Failure> {
     let output = cli.output();
     match &cli.command {
-        Command::Serve => commands::serve(&settings(cli)?),
+        Command::Serve => serve(cli),
         Command::Init(args) => commands::init(&settings(cli)?, args, output),
         Command::Migrate => commands::migrate(&settings(cli)?, output),
         Command::Agent(command) => commands::agent(&settings(cli)?, command, output),
@@ -59,9 +74,18 @@ fn run(cli: &Cli) -> Result<Exit, Failure> {
     }
 }
 
+/// Traces are of a server alone; they are sent until its end.
+fn serve(cli: &Cli) -> Result<Exit, Failure> {
+    let settings = Settings::load(cli.config.as_deref())?;
+    let endpoint = settings.otlp_endpoint.as_deref();
+    let traces = endpoint.map(Traces::start).transpose()?;
+    logging::start(&settings.log, traces.as_ref())?;
+    commands::serve(settings)
+}
+
 /// The settings, with logging set up by them.
 fn settings(cli: &Cli) -> Result<Settings, Failure> {
     let settings = Settings::load(cli.config.as_deref())?;
-    logging::start(&settings.log)?;
+    logging::start(&settings.log, None)?;
     Ok(settings)
 }

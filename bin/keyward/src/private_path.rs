@@ -91,6 +91,12 @@ pub(crate) fn is_exposed(metadata: &Metadata) -> bool {
     permission_bits(metadata) & 0o077 != 0
 }
 
+/// Whether others, or a group by writing, may do anything with this file. A group may read it: that is
+/// how certificates are shared with the service that needs them.
+pub(crate) fn is_open_to_others(metadata: &Metadata) -> bool {
+    permission_bits(metadata) & 0o027 != 0
+}
+
 /// The permissions as `chmod` takes them.
 pub(crate) fn permission_bits(metadata: &Metadata) -> u32 {
     metadata.permissions().mode() & 0o7777

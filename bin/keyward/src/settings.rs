@@ -30,7 +30,7 @@ use self::environment::Environment;
 use self::layers::{Given, Layers};
 
 pub(crate) use self::error::SettingsError;
-pub(crate) use self::name::Name;
+pub(crate) use self::name::{Name, secret_variables};
 pub(crate) use self::origin::Origin;
 pub(crate) use self::secret::SecretSource;
 pub(crate) use self::tls::TlsFiles;
@@ -44,16 +44,12 @@ pub(crate) struct Settings {
     /// `BIND`
     pub(crate) bind: SocketAddr,
     /// `TLS_CERT_FILE` and `TLS_KEY_FILE`
-    #[expect(dead_code, reason = "read by what is built next")]
     pub(crate) tls: Option<TlsFiles>,
     /// `METRICS_BIND`
-    #[expect(dead_code, reason = "read by what is built next")]
     pub(crate) metrics_bind: Option<SocketAddr>,
     /// `OTEL_EXPORTER_OTLP_ENDPOINT`
-    #[expect(dead_code, reason = "read by what is built next")]
     pub(crate) otlp_endpoint: Option<String>,
     /// `CHECK_WAIVERS`
-    #[expect(dead_code, reason = "read by what is built next")]
     pub(crate) waivers: Vec<Waiver>,
     /// `PUBLIC_ADDRESS`; see [`Settings::public_address`]
     public_address: Option<String>,
@@ -79,9 +75,6 @@ pub(crate) struct Settings {
     pub(crate) secret_key: Option<SecretSource>,
     /// `DATABASE_URL` or its file; see [`Settings::database_url`]
     pub(crate) database_url: Option<SecretSource>,
-    /// `REDIS_URL` or its file
-    #[expect(dead_code, reason = "read by what is built next")]
-    pub(crate) redis_url: Option<SecretSource>,
 }
 
 /// What this installation is for.
@@ -146,16 +139,27 @@ impl Settings {
         Self::from_layers(&mut Layers::read(config, Environment::of_process()?)?)
     }
 
-    /// Whether peers other than this machine and `TRUSTED_PROXIES` are turned away.
+    /// Whether peers other than this machine and `TRUSTED_PROXIES` are turned away: those cannot have
+    /// come by TLS.
     pub(crate) fn takes_only_proxies(&self) -> bool {
-        self.mode == Mode::Production && !self.trusted_proxies.is_empty()
+        self.mode == Mode::Production && !self.trusted_proxies.is_empty() && self.tls.is_none()
     }
 
     /// Where clients reach this server.
     pub(crate) fn public_address(&self) -> String {
         self.public_address
             .clone()
-            .unwrap_or_else(|| local_url(self.bind))
+            .unwrap_or_else(|| local_url(self.scheme(), self.bind))
+    }
+
+    /// Of the addresses under which this server is reached directly.
+    pub(crate) fn scheme(&self) -> &'static str {
+        if self.tls.is_some() { "https" } else { "http" }
+    }
+
+    /// Whether clients reach this server by TLS, its own or that of a proxy.
+    pub(crate) fn is_behind_tls(&self) -> bool {
+        self.tls.is_some() || self.takes_only_proxies()
     }
 
     /// Where the database is; in development, by default in the data directory.
@@ -180,7 +184,6 @@ impl Settings {
         let field_encryption_key = layers.take_secret(Name::FieldEncryptionKey)?;
         let secret_key = layers.take_secret(Name::SecretKey)?;
         let database_url = layers.take_secret(Name::DatabaseUrl)?;
-        let redis_url = layers.take_secret(Name::RedisUrl)?;
         let mut required = |name| {
             // Each of these has a default, so the error cannot be seen.
             layers.take(name).ok_or_else(|| SettingsError::Invalid {
@@ -235,7 +238,6 @@ impl Settings {
             field_encryption_key,
             secret_key,
             database_url,
-            redis_url,
         })
     }
 }
@@ -316,7 +318,7 @@ pub(crate) fn public_address(text: &str) -> Result<String, String> {
 }
 
 /// This machine, where the server listens on all of its addresses.
-fn local_url(bind: SocketAddr) -> String {
+fn local_url(scheme: &str, bind: SocketAddr) -> String {
     let mut address = bind;
     if bind.ip().is_unspecified() {
         address.set_ip(match bind {
@@ -324,7 +326,7 @@ fn local_url(bind: SocketAddr) -> String {
             SocketAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
         });
     }
-    format!("http://{address}")
+    format!("{scheme}://{address}")
 }
 
 fn parse_private(text: &str) -> Result<AllowPrivate, String> {

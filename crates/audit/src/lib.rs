@@ -6,12 +6,14 @@
 
 mod event;
 mod log;
+mod measure;
 mod ports;
 mod read;
 mod verify;
 
 pub use event::{Action, Actor, ActorKind, Event, Record, RecordFields, Seq, Subject};
 pub use log::{AuditLog, Head};
+pub use measure::describe_metrics;
 pub use ports::AuditEvents;
 pub use read::ReadAudit;
 pub use verify::{Anchor, Finding, MalformedAnchor, Verification, VerifyAudit};

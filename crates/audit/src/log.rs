@@ -3,6 +3,7 @@ use std::sync::Arc;
 use keyward_core::{Clock, StoreError};
 use keyward_crypto::{Mac, MacPurpose, MacRing};
 
+use crate::measure;
 use crate::{AuditEvents, Event, Record, RecordFields, Seq};
 
 /// Writes events at the end of the chain.
@@ -53,7 +54,11 @@ impl AuditLog {
             head = Some(Head::of(&record, &self.macs));
             records.push(record);
         }
-        head.map_or(Ok(()), |head| tx.append_audit_events(&records, &head))
+        if let Some(head) = head {
+            tx.append_audit_events(&records, &head)?;
+            measure::recorded(events);
+        }
+        Ok(())
     }
 
     fn next(&self, head: Option<&Head>, event: &Event) -> Result<Record, StoreError> {

@@ -4,6 +4,7 @@ use keyward_core::{Clock, Store, StoreError, Timestamp};
 use keyward_crypto::{ApiKey, MacRing, Signed};
 
 use crate::guard::FRESH_SECONDS;
+use crate::measure;
 use crate::{
     ApiKeyRecord, ApiKeys, KeyWithOwner, LastUsed, Principal, PrincipalKey, User, UserKind,
 };
@@ -32,8 +33,13 @@ impl<S: Store<Tx: ApiKeys>> Authenticate<S> {
 
     /// The principal behind `key`, after one question to the store.
     pub fn principal(&self, key: &ApiKey) -> Result<Principal, AuthenticateError> {
-        let found = self.store.lookup(|tx| tx.key_with_owner(key.id()))?;
-        self.decided(found, key)
+        match self.store.lookup(|tx| tx.key_with_owner(key.id())) {
+            Ok(found) => self.decided(found, key),
+            Err(error) => {
+                measure::authenticated(measure::STORAGE);
+                Err(AuthenticateError::Store(error))
+            }
+        }
     }
 }
 
@@ -42,6 +48,19 @@ impl<S> Authenticate<S> {
     /// unit of work of their own: where that holds the lock of the audit log, the answer holds until
     /// it ends, since every change of a key takes this lock first.
     pub fn decided(
+        &self,
+        found: Option<KeyWithOwner>,
+        key: &ApiKey,
+    ) -> Result<Principal, AuthenticateError> {
+        let decided = self.decide(found, key);
+        measure::authenticated(match decided {
+            Ok(_) => measure::ACCEPTED,
+            Err(_) => measure::REJECTED,
+        });
+        decided
+    }
+
+    fn decide(
         &self,
         found: Option<KeyWithOwner>,
         key: &ApiKey,

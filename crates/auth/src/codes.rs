@@ -4,6 +4,7 @@ use keyward_crypto::{Mac, RecoveryCode, TotpCode, TotpSecret, TotpStep};
 
 use crate::accounts::subject;
 use crate::factors::TotpColumn;
+use crate::measure;
 use crate::{
     Action, AttemptLimits as _, AttemptPolicy, AuthTx, Environment, GivenProof, LimitSubject,
     LoginTickets as _, PresentedProof, ProofUse, Reserved, TotpSecrets, UserId,
@@ -243,7 +244,9 @@ fn reserve<Tx: AuthTx>(
         Presented::Proof(proof) => Some(proof.verifier),
         _ => None,
     };
-    let Some(reserved) = tx.reserve_attempt(&subject, now, &policy)? else {
+    let reserved = tx.reserve_attempt(&subject, now, &policy)?;
+    measure::attempted(reserved.is_some());
+    let Some(reserved) = reserved else {
         let state = tx.attempts(&subject)?.unwrap_or_default();
         let retry_after = state.retry_after(now, &policy);
         return Err(retry_after.map_or(CodeError::Disabled, CodeError::Limited));

@@ -20,6 +20,7 @@ mod housekeeping;
 mod idempotency;
 mod last_used;
 mod login;
+mod measure;
 mod mfa;
 mod model;
 mod password_check;
@@ -55,6 +56,7 @@ pub use idempotency::{
 };
 pub use last_used::LastUsed;
 pub use login::{LoggedIn, Login, LoginError};
+pub use measure::describe_metrics;
 pub use mfa::{Enrolling, ManageMfa, MfaError, MfaStatus, RecoveryCodes};
 pub use model::{
     ApiKeyRecord, Delegation, KeyName, KeyWithOwner, ListedKey, MalformedName, PersonName, Purpose,

@@ -2,6 +2,7 @@ use keyward_audit::{Actor, Event, Subject};
 use keyward_core::{Store, StoreError};
 use keyward_crypto::{Password, PasswordHash, Signed, Verdict};
 
+use crate::measure;
 use crate::{
     Action, AttemptLimits as _, AttemptPolicy, AuthTx, Environment, LimitSubject, Overloaded,
     Reserved, User, UserId, UserKind, UserStatus, Username, Users as _, Visitor,
@@ -68,7 +69,9 @@ impl<S: Store<Tx: AuthTx>> PasswordCheck<'_, S> {
             let account = LimitSubject::password(macs, id, username.as_str(), &visitor.source);
             let source = LimitSubject::source(macs, &visitor.source);
             let mut reserve = |subject: &LimitSubject, policy: &AttemptPolicy| {
-                if let Some(reserved) = tx.reserve_attempt(subject, now, policy)? {
+                let reserved = tx.reserve_attempt(subject, now, policy)?;
+                measure::attempted(reserved.is_some());
+                if let Some(reserved) = reserved {
                     return Ok(reserved);
                 }
                 let state = tx.attempts(subject)?.unwrap_or_default();

@@ -18,3 +18,7 @@ pub use id::{Id, MalformedId};
 pub use legacy_id::LegacyId;
 pub use store::{Source, Store, StoreError, with_causes};
 pub use time::{Clock, MalformedTimestamp, ManualClock, SystemClock, Timestamp};
+
+/// The target of all spans. They are for traces and not for logs, and switched on where traces are
+/// collected. What they hold may leave the machine: names and numbers of ours, nothing of a request.
+pub const SPANS: &str = "keyward_spans";

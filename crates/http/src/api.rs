@@ -105,6 +105,15 @@ impl<S: ApiStore> Api<S> {
         }));
     }
 
+    /// Mounts `/metrics` and `/health` alone, for a socket that only those reach who watch the server.
+    pub fn mount_operations(&self, metrics: &Metrics, config: &mut web::ServiceConfig) {
+        metrics.mount(&self.services, config);
+        config.configure(|config| health::mount(&self.services, config));
+        config.default_service(web::to(async || {
+            Err::<HttpResponse, _>(Problem::not_found())
+        }));
+    }
+
     /// Mounts the routes below `/api/v1` alone.
     pub fn mount_routes(&self, config: &mut web::ServiceConfig) {
         for path in routes::paths(&self.endpoints) {
@@ -183,7 +192,8 @@ async fn answer<S: ApiStore>(
         _ => body::read(request, payload).await?,
     };
     let call = call(request, source, key, body)?;
-    match web::block(move || run(&services, call)).await {
+    let span = tracing::Span::current();
+    match web::block(move || span.in_scope(|| run(&services, call))).await {
         Ok(outcome) => outcome.map(crate::answer::Reply::send),
         Err(_panicked) => Err(Problem::internal()),
     }

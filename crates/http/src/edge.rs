@@ -8,6 +8,7 @@ use actix_web::{Error, HttpMessage as _};
 use keyward_core::Id;
 
 use crate::Problem;
+use crate::measure;
 use crate::relay::FromElsewhere;
 
 /// What every answer gets, whoever gives it: a request id, headers that keep browsers and caches
@@ -37,6 +38,7 @@ pub async fn edge(
             headers.insert(name, value);
         }
     }
+    measure::answered(&response, started.elapsed());
     log(&response, &id, started);
     Ok(response)
 }

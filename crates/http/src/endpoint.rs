@@ -78,6 +78,13 @@ impl<S: ApiStore> Endpoint<S> {
     /// Says that the route asks another service.
     pub(crate) fn asking(mut self) -> Self {
         self.doc.asks = true;
+        self.doc.optional = true;
+        self
+    }
+
+    /// Says that not every program that mounts the API has what the route needs.
+    pub(crate) fn optional(mut self) -> Self {
+        self.doc.optional = true;
         self
     }
 

@@ -40,6 +40,8 @@ pub(crate) struct OperationDoc {
     pub(crate) sensitive: bool,
     /// Whether another service is asked.
     pub(crate) asks: bool,
+    /// Whether it may be missing.
+    pub(crate) optional: bool,
 }
 
 impl OperationDoc {
@@ -57,6 +59,7 @@ impl OperationDoc {
             limited: false,
             sensitive: false,
             asks: false,
+            optional: false,
         }
     }
 }
@@ -301,7 +304,7 @@ fn failures<S>(endpoint: &Endpoint<S>) -> Vec<(&'static str, &'static str)> {
         ),
         ("429", "Too many attempts", doc.limited),
         ("500", "Keyward failed; the log says more", true),
-        ("501", "Requests to other services are not set up", doc.asks),
+        ("501", "This is not set up", doc.optional),
         (
             "502",
             "The service cannot be reached or understood",

@@ -16,6 +16,8 @@ use keyward_credentials::{AccessError, CredentialError};
 use keyward_encryption::EncryptionError;
 use serde::Serialize;
 
+use crate::measure;
+
 /// An error answer (RFC 9457).
 ///
 /// It says what a client can act on and never repeats what the client sent. The cause goes to the
@@ -595,6 +597,7 @@ impl ResponseError for Problem {
     }
 
     fn error_response(&self) -> HttpResponse {
+        measure::problem(self.slug);
         let mut response = HttpResponse::build(self.status);
         response.insert_header((header::CONTENT_TYPE, PROBLEM_JSON));
         match self.status {

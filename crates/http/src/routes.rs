@@ -3,6 +3,7 @@
 mod agents;
 mod audit;
 mod calls;
+mod checklist;
 mod credentials;
 mod encryption;
 mod keys;
@@ -28,6 +29,7 @@ pub(crate) fn all<S: ApiStore>() -> Vec<Endpoint<S>> {
         calls::endpoints(),
         audit::endpoints(),
         encryption::endpoints(),
+        checklist::endpoints(),
     ]
     .into_iter()
     .flatten()

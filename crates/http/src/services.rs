@@ -13,6 +13,8 @@ use keyward_crypto::MacRing;
 use keyward_encryption::{EncryptionTx, ManageEncryption};
 use tokio::sync::Semaphore;
 
+use crate::Checklist;
+
 /// The services behind the routes.
 pub struct Services<S> {
     /// Asked whether it answers, for `/health/ready`.
@@ -43,6 +45,8 @@ pub struct Services<S> {
     pub encryption: ManageEncryption<S>,
     /// Behind `/credentials/…/test` and `/models`, which answer 501 without it.
     pub calls: Option<Arc<dyn CallServices>>,
+    /// Behind `/checklist`, which answers 501 without it.
+    pub checklist: Option<Arc<dyn Checklist>>,
     /// A place for each thread that waits for another service.
     pub(crate) waiting: Semaphore,
 }
@@ -90,7 +94,17 @@ impl<S: ApiStore + Clone> Services<S> {
             audit: ReadAudit::new(store.clone()),
             encryption: ManageEncryption::new(environment.clone()),
             calls: None,
+            checklist: None,
             waiting: Semaphore::new(WAITING),
+        }
+    }
+
+    /// Shows how the installation stands with the rules of `checklist`.
+    #[must_use]
+    pub fn checked_by(self, checklist: Arc<dyn Checklist>) -> Self {
+        Self {
+            checklist: Some(checklist),
+            ..self
         }
     }
 

@@ -81,5 +81,5 @@ pub use durability::DurabilityReport;
 pub use failure::ConnectError;
 pub use migrate::{MigrateError, MigrationReport};
 pub use pipelit::PipelitDatabase;
-pub use store::{DieselStore, DieselTx, Options};
+pub use store::{DieselStore, DieselTx, Options, PoolState};
 pub use url::{DatabaseUrl, DatabaseUrlError};

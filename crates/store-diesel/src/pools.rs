@@ -8,7 +8,7 @@ use r2d2::{ManageConnection, Pool, PooledConnection};
 
 use crate::connection::{Access, AnyConnection};
 use crate::failure::is_connection_lost;
-use crate::{ConnectError, DatabaseUrl, Options};
+use crate::{ConnectError, DatabaseUrl, Options, PoolState};
 
 /// A pool for queries and one for changes.
 ///
@@ -47,6 +47,19 @@ impl Pools {
         pool.get_or_init(|| self.build(access))
             .get()
             .map_err(|error| StoreError::Unavailable(error.into()))
+    }
+
+    pub(crate) fn states(&self) -> Vec<PoolState> {
+        let pools = [("read", self.read.get()), ("write", self.write.get())];
+        let known = pools.into_iter().filter_map(|(name, pool)| {
+            let state = pool?.state();
+            Some(PoolState {
+                name,
+                connections: state.connections,
+                idle: state.idle_connections,
+            })
+        });
+        known.collect()
     }
 
     fn build(&self, access: Access) -> Pool<Manager> {

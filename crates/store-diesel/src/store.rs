@@ -52,6 +52,18 @@ impl DieselStore {
         self.pools.url()
     }
 
+    /// How many connections there are. Pools that were not needed yet are not among them.
+    #[must_use]
+    pub fn pools(&self) -> Vec<PoolState> {
+        self.pools.states()
+    }
+
+    /// The seconds since 1970 by the clock of the server; `None` where the database is a file, which
+    /// has no clock of its own.
+    pub fn server_time(&self) -> Result<Option<i64>, StoreError> {
+        self.open(Access::Read)?.run(server_time)
+    }
+
     pub(crate) fn open(&self, access: Access) -> Result<DieselTx, StoreError> {
         Ok(DieselTx {
             link: self.pools.get(access)?,
@@ -83,14 +95,16 @@ impl Store for DieselStore {
         &self,
         work: impl FnOnce(&mut DieselTx) -> Result<T, E>,
     ) -> Result<T, E> {
-        self.transact(Access::Read, AnyConnection::begin_read, work)
+        part_of_request(|| tracing::info_span!(target: keyward_core::SPANS, "database read"))
+            .in_scope(|| self.transact(Access::Read, AnyConnection::begin_read, work))
     }
 
     fn write<T, E: From<StoreError>>(
         &self,
         work: impl FnOnce(&mut DieselTx) -> Result<T, E>,
     ) -> Result<T, E> {
-        self.transact(Access::Write, AnyConnection::begin_write, work)
+        part_of_request(|| tracing::info_span!(target: keyward_core::SPANS, "database write"))
+            .in_scope(|| self.transact(Access::Write, AnyConnection::begin_write, work))
     }
 
     fn health(&self) -> Result<(), StoreError> {
@@ -105,7 +119,8 @@ impl Store for DieselStore {
         &self,
         work: impl FnOnce(&mut DieselTx) -> Result<T, E>,
     ) -> Result<T, E> {
-        work(&mut self.open(Access::Read)?)
+        part_of_request(|| tracing::info_span!(target: keyward_core::SPANS, "database lookup"))
+            .in_scope(|| work(&mut self.open(Access::Read)?))
     }
 }
 
@@ -130,6 +145,40 @@ impl Drop for DieselTx {
     fn drop(&mut self) {
         if self.is_open {
             self.link.rollback();
+        }
+    }
+}
+
+/// A span below the one of the request that asks; what the server does by itself has none.
+fn part_of_request(span: impl FnOnce() -> tracing::Span) -> tracing::Span {
+    if tracing::Span::current().is_none() {
+        return tracing::Span::none();
+    }
+    span()
+}
+
+/// One of the pools of connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PoolState {
+    /// `read` or `write`.
+    pub name: &'static str,
+    /// How many connections are open.
+    pub connections: u32,
+    /// How many of them wait for work.
+    pub idle: u32,
+}
+
+fn server_time(connection: &mut AnyConnection) -> QueryResult<Option<i64>> {
+    match connection {
+        #[cfg(feature = "sqlite")]
+        AnyConnection::Sqlite(_) => Ok(None),
+        #[cfg(feature = "postgres")]
+        AnyConnection::Postgres(inner) => {
+            diesel::select(diesel::dsl::sql::<diesel::sql_types::BigInt>(
+                "EXTRACT(EPOCH FROM clock_timestamp())::bigint",
+            ))
+            .get_result(inner)
+            .map(Some)
         }
     }
 }

@@ -1,7 +1,5 @@
 use std::fmt;
 
-use serde::Serialize;
-
 /// What is demanded of an installation.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Rule {
@@ -15,8 +13,7 @@ pub(crate) struct Rule {
 }
 
 /// How bad it is when a rule is broken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Severity {
     /// Production does not start.
     Blocking,
@@ -25,18 +22,40 @@ pub(crate) enum Severity {
 }
 
 /// How it stands with a rule.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
     Pass,
     Warn,
     Fail,
     /// The rule does not apply here.
     Skip,
+    /// The rule is broken, or could be kept better, and that is accepted for a while.
+    Waived,
+}
+
+impl Severity {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Blocking => "blocking",
+            Self::Warning => "warning",
+        }
+    }
+}
+
+impl Outcome {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Pass => "pass",
+            Self::Warn => "warn",
+            Self::Fail => "fail",
+            Self::Skip => "skip",
+            Self::Waived => "waived",
+        }
+    }
 }
 
 /// A rule, held against this installation.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug)]
 pub(crate) struct Check {
     pub(crate) id: &'static str,
     pub(crate) title: &'static str,

@@ -1,11 +1,13 @@
 use std::fmt::Write;
 
-use serde::Serialize;
+use keyward_core::Timestamp;
+use keyward_http::{ChecklistItem, ChecklistReport};
 
 use crate::exit::{Exit, Failure};
-use crate::settings::Mode;
+use crate::settings::{Mode, Waiver};
 
 use super::check::{Check, Outcome};
+use super::waivers;
 
 /// Checks of one installation, in the order in which they are shown.
 pub(crate) struct Checklist {
@@ -63,15 +65,23 @@ impl Checklist {
         Err(Failure::configuration(text))
     }
 
-    /// What `--format json` prints.
-    pub(crate) fn report(&self) -> Report<'_> {
-        Report {
+    /// Takes back what is waived. Call it when all checks are there.
+    pub(crate) fn waived(mut self, waivers: &[Waiver], now: Timestamp) -> Self {
+        let ids: Vec<&str> = super::rules().map(|rule| rule.id).collect();
+        waivers::apply(&mut self.checks, waivers, &ids, now);
+        self
+    }
+
+    /// What `--format json` and `GET /api/v1/checklist` show.
+    pub(crate) fn report(&self) -> ChecklistReport {
+        ChecklistReport {
             environment: self.mode.to_string(),
             pass: self.count(Outcome::Pass),
             warn: self.count(Outcome::Warn),
             fail: self.count(Outcome::Fail),
             skip: self.count(Outcome::Skip),
-            checks: &self.checks,
+            waived: self.count(Outcome::Waived),
+            checks: self.checks.iter().map(item).collect(),
         }
     }
 
@@ -83,15 +93,16 @@ impl Checklist {
     }
 }
 
-/// A checklist with its sums.
-#[derive(Serialize)]
-pub(crate) struct Report<'a> {
-    environment: String,
-    pass: usize,
-    warn: usize,
-    fail: usize,
-    skip: usize,
-    checks: &'a [Check],
+fn item(check: &Check) -> ChecklistItem {
+    ChecklistItem {
+        id: check.id,
+        title: check.title,
+        severity: check.severity.as_str(),
+        asvs: check.asvs,
+        outcome: check.outcome.as_str(),
+        evidence: check.evidence.clone(),
+        fix: check.fix.clone(),
+    }
 }
 
 #[cfg(test)]

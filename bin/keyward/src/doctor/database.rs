@@ -132,6 +132,8 @@ const MEMORY: [&str; 2] = ["tmpfs", "ramfs"];
 
 const NETWORK: [&str; 6] = ["nfs", "nfs4", "cifs", "smb3", "9p", "fuse.sshfs"];
 
+pub(super) const RULES: [Rule; 3] = [ADDRESS, ENCRYPTION, PLACE];
+
 const ADDRESS: Rule = Rule {
     id: "database.url",
     title: "The database is named and of a kind that this build can use",

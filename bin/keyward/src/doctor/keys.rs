@@ -183,6 +183,8 @@ fn data_dir(settings: &Settings) -> Check {
     }
 }
 
+pub(super) const RULES: [Rule; 4] = [FIELD_ENCRYPTION_KEY, SECRET_KEY, FILE_MODES, DATA_DIR];
+
 const FIELD_ENCRYPTION_KEY: Rule = Rule {
     id: "keys.field-encryption-key",
     title: "The key that encrypts credentials is set and is no example",

@@ -48,6 +48,8 @@ fn result(rule_index: usize, check: &Check) -> SarifResult<'_> {
     // §3.27.10: whatever is not of the kind "fail" has the level "none".
     let (kind, level) = match (check.outcome, check.severity) {
         (Outcome::Pass, _) => ("pass", "none"),
+        // §3.27.9: accepted, and to be looked at again.
+        (Outcome::Waived, _) => ("review", "none"),
         (Outcome::Skip, _) => ("notApplicable", "none"),
         (Outcome::Fail, Severity::Blocking) => ("fail", "error"),
         (Outcome::Fail, Severity::Warning) | (Outcome::Warn, _) => ("fail", "warning"),

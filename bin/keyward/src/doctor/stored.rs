@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use keyward_audit::{Verification, VerifyAudit};
+use keyward_audit::{ReadAudit, Verification, VerifyAudit};
 use keyward_core::Store as _;
 use keyward_crypto::MacRing;
 use keyward_encryption::{follow_states, learn_audit_keys};
@@ -13,19 +13,32 @@ use crate::keys;
 use crate::settings::Settings;
 
 use super::check::{Check, Rule, Severity};
-use super::safekeeping;
+use super::{clock, people, safekeeping};
 
-/// Every check, the audit log included: that one is read as a whole and takes its time.
-pub(super) fn checks(settings: &Settings) -> Vec<Check> {
+/// How much of the audit log is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Audit {
+    /// All of it, however long that takes.
+    Whole,
+    /// All of it, or nothing where that would take seconds.
+    IfShort,
+}
+
+/// Every check.
+pub(super) fn checks(settings: &Settings, audit: Audit) -> Vec<Check> {
     with_store(settings, |store| {
         let mut checks = quick(settings, store);
         // Durability is asked for only when the schema is there.
         if checks.iter().any(|check| check.id == DURABLE.id) {
-            checks.push(audit(settings, store));
+            let macs = keys::existing_macs(settings).ok().flatten();
+            let macs = macs.map(|(macs, _)| macs);
+            checks.push(intact(settings, store, audit));
+            checks.extend(people::checks(settings.mode, store, macs.as_ref()));
             checks.extend(safekeeping::checks(settings, store));
         } else {
-            let later = [DURABLE, AUDIT].into_iter().chain(safekeeping::RULES);
-            checks.extend(later.map(|rule| rule.skip("the schema is not up to date")));
+            let missing = [DURABLE, AUDIT].into_iter().chain(clock::RULES);
+            let missing = missing.chain(later());
+            checks.extend(missing.map(|rule| rule.skip("the schema is not up to date")));
         }
         checks
     })
@@ -55,11 +68,13 @@ fn with_store(settings: &Settings, check: impl FnOnce(&DieselStore) -> Vec<Check
 }
 
 fn skip_all(reason: &str) -> Vec<Check> {
-    [REACHABLE, KEYS, SCHEMA, DURABLE, AUDIT]
-        .into_iter()
-        .chain(safekeeping::RULES)
-        .map(|rule| rule.skip(reason))
-        .collect()
+    let rules = RULES.into_iter().chain(clock::RULES).chain(later());
+    rules.map(|rule| rule.skip(reason)).collect()
+}
+
+/// The rules that need a database with its tables, and are not asked for at a start.
+fn later() -> impl Iterator<Item = Rule> {
+    people::RULES.into_iter().chain(safekeeping::RULES)
 }
 
 fn quick(settings: &Settings, store: &DieselStore) -> Vec<Check> {
@@ -71,6 +86,7 @@ fn quick(settings: &Settings, store: &DieselStore) -> Vec<Check> {
         Ok(pending) if pending.is_empty() => {
             checks.push(SCHEMA.pass("every migration is applied"));
             checks.push(durable(store));
+            checks.push(clock::check(store));
         }
         Ok(pending) => {
             let missing = format!("not applied yet: {}", pending.join(", "));
@@ -117,7 +133,17 @@ fn durable(store: &DieselStore) -> Check {
     }
 }
 
-fn audit(settings: &Settings, store: &DieselStore) -> Check {
+fn intact(settings: &Settings, store: &DieselStore, audit: Audit) -> Check {
+    if audit == Audit::IfShort {
+        match ReadAudit::new(store.clone()).newest(None, 1) {
+            Ok(newest) if newest.first().is_none_or(|last| last.fields.seq <= SHORT) => {}
+            Ok(_) => {
+                return AUDIT
+                    .skip("the log is long; `keyward doctor` and `keyward audit verify` read it");
+            }
+            Err(error) => return AUDIT.fail(cause(&error), LOOK),
+        }
+    }
     let Ok(Some((macs, _))) = keys::existing_macs(settings) else {
         return AUDIT.skip("there is no usable SECRET_KEY to verify with");
     };
@@ -157,14 +183,19 @@ fn verified(
     VerifyAudit::new(store.clone(), macs).verify(None)
 }
 
-fn cause(error: &(dyn Error + 'static)) -> String {
+pub(super) fn cause(error: &(dyn Error + 'static)) -> String {
     match error.source() {
         Some(source) => format!("{error}: {source}"),
         None => error.to_string(),
     }
 }
 
-const LOOK: &str = "find the reason in the log of the database, and run this again";
+/// Events.
+const SHORT: i64 = 20_000;
+
+pub(super) const LOOK: &str = "find the reason in the log of the database, and run this again";
+
+pub(super) const RULES: [Rule; 5] = [REACHABLE, KEYS, SCHEMA, DURABLE, AUDIT];
 
 const REACHABLE: Rule = Rule {
     id: "database.reachable",

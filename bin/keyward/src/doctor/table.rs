@@ -28,6 +28,7 @@ fn write_check(text: &mut String, check: &Check, width: usize, colours: bool) ->
         Outcome::Warn => ("WARN", YELLOW),
         Outcome::Fail => ("FAIL", RED),
         Outcome::Skip => ("skip", DIM),
+        Outcome::Waived => ("WAIV", YELLOW),
     };
     let (colour, reset) = if colours { (colour, RESET) } else { ("", "") };
     writeln!(
@@ -50,11 +51,12 @@ fn write_check(text: &mut String, check: &Check, width: usize, colours: bool) ->
 
 fn summary(checklist: &Checklist) -> String {
     let sum = format!(
-        "{}: {} passed, {} with warnings, {} failed, {} skipped\n",
+        "{}: {} passed, {} with warnings, {} failed, {} waived, {} skipped\n",
         checklist.mode(),
         checklist.count(Outcome::Pass),
         checklist.count(Outcome::Warn),
         checklist.count(Outcome::Fail),
+        checklist.count(Outcome::Waived),
         checklist.count(Outcome::Skip),
     );
     match checklist.mode() {
@@ -110,7 +112,7 @@ mod tests {
                                 fix: mend it (v5.0.0-1.1.1)
         skip  area.rule         none
 
-        production: 1 passed, 0 with warnings, 1 failed, 1 skipped
+        production: 1 passed, 0 with warnings, 1 failed, 0 waived, 1 skipped
         ");
     }
 

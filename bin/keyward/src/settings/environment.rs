@@ -1,6 +1,9 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 
+#[cfg(target_os = "linux")]
+use crate::handover;
+
 use super::error::SettingsError;
 use super::name;
 
@@ -9,10 +12,23 @@ use super::name;
 /// No `Debug`: there are secrets among the values.
 pub(crate) struct Environment(BTreeMap<String, OsString>);
 
+fn is_internal(variable: &str) -> bool {
+    #[cfg(target_os = "linux")]
+    let is_internal = variable == handover::VARIABLE;
+    #[cfg(not(target_os = "linux"))]
+    let is_internal = false;
+    is_internal
+}
+
 impl Environment {
     /// The environment of this process.
     pub(crate) fn of_process() -> Result<Self, SettingsError> {
-        Self::new(std::env::vars_os())
+        let mut environment = Self::new(std::env::vars_os())?;
+        #[cfg(target_os = "linux")]
+        environment
+            .0
+            .extend(handover::taken().map_err(SettingsError::NotHandedOver)?);
+        Ok(environment)
     }
 
     /// Takes the settings out of `variables`.
@@ -32,7 +48,7 @@ impl Environment {
                 if !value.is_empty() {
                     known.insert(variable.to_owned(), value);
                 }
-            } else if variable.starts_with(name::PREFIX) {
+            } else if variable.starts_with(name::PREFIX) && !is_internal(variable) {
                 return Err(SettingsError::UnknownVariable {
                     variable: variable.to_owned(),
                     nearest: name::nearest(variable),

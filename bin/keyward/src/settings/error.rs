@@ -12,6 +12,8 @@ use super::origin::Origin;
 /// No message holds the value of a secret setting, also not within an excerpt of a file.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SettingsError {
+    #[error("the settings that this process has handed to itself cannot be read: {0}")]
+    NotHandedOver(std::io::Error),
     #[error(
         "the environment variable {variable} is not a setting{}; \
          correct its name or remove it",

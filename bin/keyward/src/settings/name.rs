@@ -6,7 +6,6 @@ pub(crate) enum Name {
     FieldEncryptionKey,
     SecretKey,
     DatabaseUrl,
-    RedisUrl,
     KeywardEnv,
     Bind,
     TlsCertFile,
@@ -28,11 +27,10 @@ pub(crate) enum Name {
 }
 
 impl Name {
-    pub(crate) const ALL: [Self; 22] = [
+    pub(crate) const ALL: [Self; 21] = [
         Self::FieldEncryptionKey,
         Self::SecretKey,
         Self::DatabaseUrl,
-        Self::RedisUrl,
         Self::KeywardEnv,
         Self::Bind,
         Self::TlsCertFile,
@@ -59,7 +57,6 @@ impl Name {
             Self::FieldEncryptionKey => "FIELD_ENCRYPTION_KEY",
             Self::SecretKey => "SECRET_KEY",
             Self::DatabaseUrl => "DATABASE_URL",
-            Self::RedisUrl => "REDIS_URL",
             Self::KeywardEnv => "KEYWARD_ENV",
             Self::Bind => "BIND",
             Self::TlsCertFile => "TLS_CERT_FILE",
@@ -90,7 +87,7 @@ impl Name {
     pub(crate) fn is_secret(self) -> bool {
         matches!(
             self,
-            Self::FieldEncryptionKey | Self::SecretKey | Self::DatabaseUrl | Self::RedisUrl
+            Self::FieldEncryptionKey | Self::SecretKey | Self::DatabaseUrl
         )
     }
 
@@ -112,7 +109,6 @@ impl Name {
             Self::FieldEncryptionKey
             | Self::SecretKey
             | Self::DatabaseUrl
-            | Self::RedisUrl
             | Self::TlsCertFile
             | Self::TlsKeyFile
             | Self::MetricsBind
@@ -140,6 +136,12 @@ pub(super) fn variables() -> impl Iterator<Item = String> {
             .into_iter()
             .flatten()
     })
+}
+
+/// The variables that hold secrets themselves.
+pub(crate) fn secret_variables() -> impl Iterator<Item = &'static str> {
+    let secret = Name::ALL.into_iter().filter(|name| name.is_secret());
+    secret.map(Name::variable)
 }
 
 /// The variable that names a file with the value of `variable`.
@@ -178,8 +180,7 @@ mod tests {
             ("KEYWARD_SECRET_KEY_FILE", Some("SECRET_KEY_FILE")),
             ("cors_origin", Some("CORS_ORIGINS")),
             ("field_encryption_keys", Some("FIELD_ENCRYPTION_KEY")),
-            ("redis_uri", Some("REDIS_URL")),
-            ("listen_on", None),
+            ("redis_url", None),
         ];
         for (unknown, expected) in cases {
             assert_eq!(nearest(unknown).as_deref(), expected, "{unknown}");

@@ -78,7 +78,7 @@ fn failures_end_with_2_and_have_evidence_and_a_fix() {
     {
       "asvs": "v5.0.0-12.2.1",
       "evidence": "0.0.0.0:80 can be reached from the network without TLS",
-      "fix": "put a proxy with TLS before it and name that in TRUSTED_PROXIES, or set BIND to 127.0.0.1:8080",
+      "fix": "set TLS_CERT_FILE and TLS_KEY_FILE, put a proxy with TLS before it and name that in TRUSTED_PROXIES, or set BIND to 127.0.0.1:8080",
       "id": "service.https",
       "outcome": "fail",
       "severity": "blocking",

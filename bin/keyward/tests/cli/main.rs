@@ -14,6 +14,7 @@ mod running;
 mod agent;
 mod backup;
 mod backup_key;
+mod bad_productions;
 mod doctor;
 mod env;
 mod keys;

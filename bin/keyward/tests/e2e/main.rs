@@ -34,5 +34,7 @@ mod shown_once;
 mod slow;
 mod stop;
 mod story;
+mod tls;
 mod together;
 mod two_nodes;
+mod watching;

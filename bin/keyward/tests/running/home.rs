@@ -84,6 +84,11 @@ impl Home {
         self.variables.get(variable).map(String::as_str)
     }
 
+    /// What is set.
+    pub(crate) fn variables(&self) -> &BTreeMap<String, String> {
+        &self.variables
+    }
+
     pub(crate) fn root(&self) -> &Path {
         self.dir.path()
     }
@@ -125,6 +130,11 @@ impl Home {
 
     pub(crate) fn start(&self) -> Server {
         Server::start(self.dir.path(), &self.variables)
+    }
+
+    /// A server that speaks TLS; nobody asked it yet.
+    pub(crate) fn start_secure(&self) -> Server {
+        Server::announced_in(self.dir.path(), &self.variables)
     }
 
     pub(crate) fn run(&self, arguments: &[&str]) -> Ran {

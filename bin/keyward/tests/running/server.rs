@@ -29,6 +29,18 @@ impl Server {
     /// Starts `keyward serve` in `dir` with these environment variables and no others.
     pub(crate) fn start(dir: &Path, variables: &BTreeMap<String, String>) -> Self {
         let started = Instant::now();
+        let mut server = Self::announced_in(dir, variables);
+        let anybody = server.client("");
+        until("a server that is ready", || {
+            let answer = anybody.try_send("GET", "/health/ready", &[], None).ok()?;
+            (answer.status == 200).then_some(())
+        });
+        server.ready_after = started.elapsed();
+        server
+    }
+
+    /// [`start`](Self::start) without asking it, for a server that speaks TLS.
+    pub(crate) fn announced_in(dir: &Path, variables: &BTreeMap<String, String>) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_keyward"))
             .arg("serve")
             .env_clear()
@@ -49,12 +61,6 @@ impl Server {
             stderr,
         };
         server.address = until("the address of the server", || server.announced());
-        let anybody = server.client("");
-        until("a server that is ready", || {
-            let answer = anybody.try_send("GET", "/health/ready", &[], None).ok()?;
-            (answer.status == 200).then_some(())
-        });
-        server.ready_after = started.elapsed();
         server
     }
 
@@ -64,7 +70,9 @@ impl Server {
         let said = self.stderr.text();
         let address = said
             .lines()
-            .find_map(|line| line.strip_prefix("keyward: serving on http://"))
+            .find_map(|line| line.strip_prefix("keyward: serving on "))
+            .and_then(|rest| rest.split_once("://"))
+            .map(|(_, rest)| rest)
             .and_then(|rest| rest.split(' ').next())
             .map(str::to_owned);
         assert!(

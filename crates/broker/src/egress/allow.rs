@@ -37,6 +37,12 @@ impl AllowPrivate {
         !self.networks.is_empty()
     }
 
+    /// Whether an address or range among the entries allows `address`, by whatever name it was found.
+    #[must_use]
+    pub fn allows_address(&self, address: IpAddr) -> bool {
+        self.allows(None, address)
+    }
+
     /// Whether an entry allows `address` for a host that was called `name`.
     pub(super) fn allows(&self, name: Option<&str>, address: IpAddr) -> bool {
         let canonical = address.to_canonical();

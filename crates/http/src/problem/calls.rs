@@ -6,6 +6,19 @@ use keyward_credentials::{CallError, RefusedBy, UseError};
 use super::Problem;
 
 impl Problem {
+    /// Nothing behind the routes knows the rules.
+    pub(crate) fn no_checklist() -> Self {
+        Self::new(
+            StatusCode::NOT_IMPLEMENTED,
+            "no-checklist",
+            "this server checks no installation",
+        )
+        .with_detail(
+            "run `keyward serve`, or give `Services::checked_by` a checklist where the API is \
+             mounted in a program of your own",
+        )
+    }
+
     /// Nothing behind the routes makes requests.
     pub(crate) fn no_broker() -> Self {
         Self::new(

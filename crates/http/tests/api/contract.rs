@@ -57,6 +57,7 @@ async fn the_operations_are_these() {
     POST   /api/v1/auth/mfa/verify [any key] 200 takes CodeBody
     POST   /api/v1/auth/step-up [any key] 200 takes Proof
     POST   /api/v1/auth/token [no key] 200 takes Credentials
+    GET    /api/v1/checklist [admin] 200
     POST   /api/v1/credentials [credentials:write] 201 takes CreateCredential, once
     GET    /api/v1/credentials [read] 200, paged
     POST   /api/v1/credentials/batch-delete [credentials:write] 204 takes BatchDelete

@@ -17,6 +17,7 @@ mod agents;
 mod audit;
 mod broker_rules;
 mod calls;
+mod checklist;
 mod clock;
 mod codes;
 mod contract;

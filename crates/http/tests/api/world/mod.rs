@@ -125,7 +125,10 @@ impl World {
         let elsewhere = Arc::new(Elsewhere::default());
         let calls = FakeCalls::new(&environment, scope, Arc::clone(&elsewhere));
         let services = Services::new(&environment, options, last_used.clone());
-        let api = Api::new(services.calling(Arc::new(calls)))
+        let services = services
+            .calling(Arc::new(calls))
+            .checked_by(Arc::new(crate::checklist::Fixed));
+        let api = Api::new(services)
             .trusting(TrustedProxies::from_iter([
                 Network::from_str(PROXY).unwrap()
             ]))

@@ -1,0 +1,40 @@
+use std::net::{SocketAddr, TcpListener};
+
+use listenfd::ListenFd;
+
+use crate::exit::Failure;
+use crate::settings::{Name, Settings};
+
+/// The socket that clients connect to: the one that systemd hands over, or a new one on `BIND`.
+pub(super) fn for_clients(settings: &Settings) -> Result<TcpListener, Failure> {
+    let mut handed = ListenFd::from_env();
+    match handed.len() {
+        0 => bind(settings.bind, Name::Bind),
+        1 => handed.take_tcp_listener(0).ok().flatten().ok_or_else(|| {
+            Failure::configuration(
+                "the socket that was handed over (LISTEN_FDS) is no TCP listener; \
+                 the unit .socket needs ListenStream= with an address and a port",
+            )
+        }),
+        more => Err(Failure::configuration(format!(
+            "{more} sockets were handed over (LISTEN_FDS), and one can be served; \
+             the unit .socket needs exactly one ListenStream="
+        ))),
+    }
+}
+
+/// The socket of `METRICS_BIND`, if it is set.
+pub(super) fn for_metrics(settings: &Settings) -> Result<Option<TcpListener>, Failure> {
+    settings
+        .metrics_bind
+        .map(|address| bind(address, Name::MetricsBind))
+        .transpose()
+}
+
+fn bind(address: SocketAddr, setting: Name) -> Result<TcpListener, Failure> {
+    TcpListener::bind(address).map_err(|error| {
+        Failure::unavailable(format!(
+            "cannot listen on {address}: {error}; set {setting} to another address"
+        ))
+    })
+}
