@@ -1,5 +1,6 @@
 //! The `keyward` binary: command line, settings, checks and wiring. The rules live in the crates.
 
+mod background;
 mod cli;
 mod commands;
 mod doctor;

@@ -8,17 +8,17 @@ use std::sync::Arc;
 use rustls::ServerConfig;
 use rustls::crypto::ring;
 
+use crate::background::Background;
 use crate::exit::Failure;
 use crate::settings::TlsFiles;
 
 pub(crate) use self::identity::Identity;
-use self::reload::Current;
-pub(crate) use self::reload::Reloader;
+use self::reload::{Current, watch};
 
 /// What connections are accepted with, and what keeps its certificate up to date.
 pub(crate) struct Tls {
     pub(crate) config: ServerConfig,
-    pub(crate) reloader: Reloader,
+    pub(crate) reloader: Background,
 }
 
 impl Tls {
@@ -33,7 +33,7 @@ impl Tls {
             .with_cert_resolver(Arc::clone(&current) as _);
         Ok(Self {
             config,
-            reloader: Reloader::start(files.clone(), current),
+            reloader: watch(files.clone(), current),
         })
     }
 }

@@ -13,8 +13,6 @@ use keyward_http::Api;
 use sd_notify::NotifyState;
 
 use self::checklist::ServingChecklist;
-use self::flusher::Flusher;
-use self::key_keeper::KeyKeeper;
 use self::web::{Conduct, Web};
 use crate::commands::init;
 use crate::doctor;
@@ -38,7 +36,7 @@ pub(crate) fn serve(settings: Settings) -> Result<Exit, Failure> {
     let metrics_listener = listen::for_metrics(&settings)?;
     let address = listener.local_addr().map_err(Failure::unavailable)?;
     let key_files = KeyFiles::of(&settings);
-    let key_keeper = KeyKeeper::start(&installation, &address.to_string(), key_files)?;
+    let key_keeper = key_keeper::start(&installation, &address.to_string(), key_files)?;
     let last_used = Arc::new(LastUsed::default());
     let allow = settings.broker_allow_private.clone();
     let broker = installation.broker(allow, Arc::clone(&last_used))?;
@@ -54,7 +52,7 @@ pub(crate) fn serve(settings: Settings) -> Result<Exit, Failure> {
     if metrics_listener.is_none() {
         api = api.showing(metrics.clone());
     }
-    let flusher = Flusher::start(
+    let flusher = flusher::start(
         last_used,
         installation.store.clone(),
         installation.housekeeping(),

@@ -1,15 +1,14 @@
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
-use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, PoisonError, RwLock};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
 use super::identity::Identity;
+use crate::background::Background;
 use crate::settings::TlsFiles;
 
 /// The certificate for the next connection. Those that are open keep what they began with.
@@ -38,32 +37,17 @@ impl ResolvesServerCert for Current {
 }
 
 /// Looks at the files now and then, and takes what they hold when they have changed and are good.
-pub(crate) struct Reloader {
-    stop: Sender<()>,
-    thread: JoinHandle<()>,
-}
-
-impl Reloader {
-    pub(super) fn start(files: TlsFiles, current: Arc<Current>) -> Self {
-        let (stop, stopped) = channel();
-        let mut watched = Watched {
-            seen: marks(&files),
-            files,
-            current,
-        };
-        let thread = std::thread::spawn(move || {
-            while stopped.recv_timeout(EVERY) == Err(RecvTimeoutError::Timeout) {
-                watched.look();
-            }
-        });
-        Self { stop, thread }
-    }
-
-    pub(crate) fn stop(self) {
-        // If the thread is gone there is nobody to stop.
-        let _ = self.stop.send(());
-        let _ = self.thread.join();
-    }
+pub(super) fn watch(files: TlsFiles, current: Arc<Current>) -> Background {
+    let mut watched = Watched {
+        seen: marks(&files),
+        files,
+        current,
+    };
+    Background::start(move |pauses| {
+        while pauses.go_on_after(EVERY) {
+            watched.look();
+        }
+    })
 }
 
 struct Watched {

@@ -1,6 +1,4 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use keyward_auth::Environment;
@@ -8,6 +6,7 @@ use keyward_core::with_causes;
 use keyward_encryption::{KeepError, Pass, Reencrypt, RotationState, ServingNode, Step};
 use keyward_store_diesel::DieselStore;
 
+use crate::background::Background;
 use crate::exit::Failure;
 use crate::keys::KeyFiles;
 use crate::wiring::{Installation, broken};
@@ -15,56 +14,42 @@ use crate::wiring::{Installation, broken};
 /// Keeps this node in step with the others: tells them which keys it holds, reads the key files
 /// anew when they have changed, seals and signs with the keys that are active, and re-encrypts when
 /// that was started.
-pub(super) struct KeyKeeper {
-    stop: Sender<()>,
-    thread: JoinHandle<()>,
-}
-
-impl KeyKeeper {
-    /// Joins the nodes that serve.
-    pub(super) fn start(
-        installation: &Installation,
-        name: &str,
-        files: KeyFiles,
-    ) -> Result<Self, Failure> {
-        let node = installation.node(name);
-        node.join().map_err(|error| match error {
-            KeepError::Refused(error) => Failure::configuration(error),
-            KeepError::Store(error) => broken(&error),
-        })?;
-        let (stop, stopped) = channel();
-        let worker = installation.reencrypt(node.id());
-        let work = Work {
-            environment: installation.environment(),
-            worker,
-            node,
-            files,
-            complaint: None,
-            pass: Pass::default(),
-        };
-        let thread = std::thread::spawn(move || {
-            let mut work = work;
-            let mut rounds = (0..JOIN_EVERY).cycle();
-            while stopped.recv_timeout(EVERY) == Err(RecvTimeoutError::Timeout) {
-                let says_so = rounds.next() == Some(0);
-                // Without this thread the node would not learn which keys the others use.
-                let round = AssertUnwindSafe(|| work.round(says_so));
-                if catch_unwind(round).is_err() {
-                    tracing::error!("keeping in step with the other nodes has failed; going on");
-                }
+///
+/// Has joined the nodes that serve when it returns.
+pub(super) fn start(
+    installation: &Installation,
+    name: &str,
+    files: KeyFiles,
+) -> Result<Background, Failure> {
+    let node = installation.node(name);
+    node.join().map_err(|error| match error {
+        KeepError::Refused(error) => Failure::configuration(error),
+        KeepError::Store(error) => broken(&error),
+    })?;
+    let worker = installation.reencrypt(node.id());
+    let mut work = Work {
+        environment: installation.environment(),
+        worker,
+        node,
+        files,
+        complaint: None,
+        pass: Pass::default(),
+    };
+    Ok(Background::start(move |pauses| {
+        let mut rounds = (0..JOIN_EVERY).cycle();
+        while pauses.go_on_after(EVERY) {
+            let says_so = rounds.next() == Some(0);
+            // Without this thread the node would not learn which keys the others use.
+            let round = AssertUnwindSafe(|| work.round(says_so));
+            if catch_unwind(round).is_err() {
+                tracing::error!("keeping in step with the other nodes has failed; going on");
             }
-            if let Err(error) = work.node.leave() {
-                tracing::warn!(error = %with_causes(&error), "cannot leave the nodes that serve");
-            }
-        });
-        Ok(Self { stop, thread })
-    }
-
-    pub(super) fn stop(self) {
-        // If the thread is gone there is nobody to stop; its entry is forgotten by its age.
-        let _ = self.stop.send(());
-        let _ = self.thread.join();
-    }
+        }
+        if let Err(error) = work.node.leave() {
+            tracing::warn!(error = %with_causes(&error), "cannot leave the nodes that serve");
+        }
+        // If this thread is gone before, its entry is forgotten by its age.
+    }))
 }
 
 struct Work {
