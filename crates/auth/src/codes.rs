@@ -4,7 +4,7 @@ use keyward_crypto::{Mac, RecoveryCode, TotpCode, TotpSecret, TotpStep};
 
 use crate::accounts::subject;
 use crate::factors::TotpColumn;
-use crate::measure;
+use crate::reservation::reserve_or_wait;
 use crate::{
     Action, AttemptLimits as _, AttemptPolicy, AuthTx, Environment, GivenProof, LimitSubject,
     LoginTickets as _, PresentedProof, ProofUse, Reserved, TotpSecrets, UserId,
@@ -244,13 +244,8 @@ fn reserve<Tx: AuthTx>(
         Presented::Proof(proof) => Some(proof.verifier),
         _ => None,
     };
-    let reserved = tx.reserve_attempt(&subject, now, &policy)?;
-    measure::attempted(reserved.is_some());
-    let Some(reserved) = reserved else {
-        let state = tx.attempts(&subject)?.unwrap_or_default();
-        let retry_after = state.retry_after(now, &policy);
-        return Err(retry_after.map_or(CodeError::Disabled, CodeError::Limited));
-    };
+    let reserved = reserve_or_wait(tx, &subject, now, &policy)?
+        .map_err(|wait| wait.map_or(CodeError::Disabled, CodeError::Limited))?;
     let expected = match presented {
         Presented::Code(_) | Presented::Proof(_) => Expected::Totp(tx.totp_secrets(user)?),
         Presented::Recovery(_) => Expected::Recovery(tx.recovery_codes(user)?),

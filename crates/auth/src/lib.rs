@@ -27,6 +27,7 @@ mod password_check;
 mod permit;
 mod ports;
 mod proofs;
+mod reservation;
 mod scope;
 mod sessions;
 mod setup;

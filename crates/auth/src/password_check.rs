@@ -2,7 +2,7 @@ use keyward_audit::{Actor, Event, Subject};
 use keyward_core::{Store, StoreError};
 use keyward_crypto::{Password, PasswordHash, Signed, Verdict};
 
-use crate::measure;
+use crate::reservation::reserve_or_wait;
 use crate::{
     Action, AttemptLimits as _, AttemptPolicy, AuthTx, Environment, LimitSubject, Overloaded,
     Reserved, User, UserId, UserKind, UserStatus, Username, Users as _, Visitor,
@@ -69,14 +69,8 @@ impl<S: Store<Tx: AuthTx>> PasswordCheck<'_, S> {
             let account = LimitSubject::password(macs, id, username.as_str(), &visitor.source);
             let source = LimitSubject::source(macs, &visitor.source);
             let mut reserve = |subject: &LimitSubject, policy: &AttemptPolicy| {
-                let reserved = tx.reserve_attempt(subject, now, policy)?;
-                measure::attempted(reserved.is_some());
-                if let Some(reserved) = reserved {
-                    return Ok(reserved);
-                }
-                let state = tx.attempts(subject)?.unwrap_or_default();
-                let wait = state.retry_after(now, policy).unwrap_or(1);
-                Err(PasswordRefused::Limited(wait))
+                reserve_or_wait(tx, subject, now, policy)?
+                    .map_err(|wait| PasswordRefused::Limited(wait.unwrap_or(1)))
             };
             // The row of the network first, always: two calls that lock both wait in one order.
             let of_source = reserve(&source, &AttemptPolicy::SOURCE)?;
