@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use diesel::prelude::*;
-use keyward_core::{Store, StoreError};
+use keyward_core::{Store, StoreError, Timestamp};
 
 use crate::connection::{Access, AnyConnection};
 use crate::failure::failed;
@@ -58,9 +58,9 @@ impl DieselStore {
         self.pools.states()
     }
 
-    /// The seconds since 1970 by the clock of the server; `None` where the database is a file, which
-    /// has no clock of its own.
-    pub fn server_time(&self) -> Result<Option<i64>, StoreError> {
+    /// The time by the clock of the server; `None` where the database is a file, which has no clock
+    /// of its own.
+    pub fn server_time(&self) -> Result<Option<Timestamp>, StoreError> {
         self.open(Access::Read)?.run(server_time)
     }
 
@@ -168,7 +168,7 @@ pub struct PoolState {
     pub idle: u32,
 }
 
-fn server_time(connection: &mut AnyConnection) -> QueryResult<Option<i64>> {
+fn server_time(connection: &mut AnyConnection) -> QueryResult<Option<Timestamp>> {
     match connection {
         #[cfg(feature = "sqlite")]
         AnyConnection::Sqlite(_) => Ok(None),
@@ -178,7 +178,7 @@ fn server_time(connection: &mut AnyConnection) -> QueryResult<Option<i64>> {
                 "EXTRACT(EPOCH FROM clock_timestamp())::bigint",
             ))
             .get_result(inner)
-            .map(Some)
+            .map(|seconds| Some(Timestamp(seconds)))
         }
     }
 }

@@ -1,5 +1,7 @@
 use std::fmt;
 
+use crate::settings::Mode;
+
 /// What is demanded of an installation.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Rule {
@@ -90,6 +92,32 @@ impl Rule {
 
     pub(crate) fn fail(self, evidence: impl fmt::Display, fix: impl fmt::Display) -> Check {
         self.check(Outcome::Fail, evidence, fix)
+    }
+
+    /// [`fail`](Self::fail) in production, [`warn`](Self::warn) in development.
+    pub(crate) fn fail_in_production(
+        self,
+        mode: Mode,
+        evidence: impl fmt::Display,
+        fix: impl fmt::Display,
+    ) -> Check {
+        match mode {
+            Mode::Development => self.warn(evidence, fix),
+            Mode::Production => self.fail(evidence, fix),
+        }
+    }
+
+    /// [`warn`](Self::warn) in production. What is in development can be lost; it is said all the same.
+    pub(crate) fn remind(
+        self,
+        mode: Mode,
+        evidence: impl fmt::Display,
+        fix: impl fmt::Display,
+    ) -> Check {
+        match mode {
+            Mode::Production => self.warn(evidence, fix),
+            Mode::Development => self.skip(format_args!("{evidence}; production asks for one")),
+        }
     }
 
     fn check(self, outcome: Outcome, evidence: impl fmt::Display, fix: impl fmt::Display) -> Check {

@@ -20,7 +20,7 @@ type Seen = (Option<Timestamp>, Option<Timestamp>);
 
 /// The time on the server of the database, and the time of the last event.
 fn seen(store: &DieselStore) -> Result<Seen, StoreError> {
-    let server = store.server_time()?.map(Timestamp);
+    let server = store.server_time()?;
     let newest = ReadAudit::new(store.clone()).newest(None, 1)?;
     Ok((server, newest.first().map(|record| record.fields.at)))
 }

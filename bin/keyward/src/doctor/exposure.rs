@@ -51,10 +51,7 @@ fn cors(settings: &Settings) -> Check {
             "replace * in CORS_ORIGINS with your origins",
         )
     };
-    match settings.mode {
-        Mode::Development => CORS.warn(evidence, fix),
-        Mode::Production => CORS.fail(evidence, fix),
-    }
+    CORS.fail_in_production(settings.mode, evidence, fix)
 }
 
 fn https(settings: &Settings) -> Check {
@@ -80,10 +77,7 @@ fn https(settings: &Settings) -> Check {
         "set KEYWARD_ENV to production, where all peers but TRUSTED_PROXIES are turned away, \
          or set BIND to 127.0.0.1:8080"
     };
-    match settings.mode {
-        Mode::Development => HTTPS.warn(evidence, fix),
-        Mode::Production => HTTPS.fail(evidence, fix),
-    }
+    HTTPS.fail_in_production(settings.mode, evidence, fix)
 }
 
 fn proxies(settings: &Settings) -> Check {
@@ -109,10 +103,7 @@ fn metrics(settings: &Settings) -> Check {
     }
     let evidence = format!("METRICS_BIND {bind} can be reached from the network without TLS");
     let fix = "set TLS_CERT_FILE and TLS_KEY_FILE, or let METRICS_BIND be 127.0.0.1:9090";
-    match settings.mode {
-        Mode::Development => METRICS.warn(evidence, fix),
-        Mode::Production => METRICS.fail(evidence, fix),
-    }
+    METRICS.fail_in_production(settings.mode, evidence, fix)
 }
 
 /// Where clouds tell a machine its own credentials, and every network at once.
@@ -129,10 +120,7 @@ fn private_networks(settings: &Settings) -> Check {
     }
     let evidence = format!("BROKER_ALLOW_PRIVATE opens {}", open.join(" and "));
     let fix = "name only the hosts that credentials belong to in BROKER_ALLOW_PRIVATE";
-    match settings.mode {
-        Mode::Development => BROKER.warn(evidence, fix),
-        Mode::Production => BROKER.fail(evidence, fix),
-    }
+    BROKER.fail_in_production(settings.mode, evidence, fix)
 }
 
 fn traces(settings: &Settings) -> Check {

@@ -11,14 +11,14 @@ use super::check::{Check, Rule, Severity};
 use super::stored::{LOOK, cause};
 
 /// Who the active administrators are, by rows that are genuine.
-pub(super) fn checks(mode: Mode, store: &DieselStore, macs: Option<&MacRing>) -> Vec<Check> {
+pub(super) fn check(mode: Mode, store: &DieselStore, macs: Option<&MacRing>) -> Check {
     let Some(macs) = macs else {
-        return vec![ADMIN_MFA.skip("there is no usable SECRET_KEY to verify users with")];
+        return ADMIN_MFA.skip("there is no usable SECRET_KEY to verify users with");
     };
-    vec![match administrators(store, macs) {
+    match administrators(store, macs) {
         Ok(found) => admin_mfa(mode, &found),
         Err(error) => ADMIN_MFA.warn(cause(&error), LOOK),
-    }]
+    }
 }
 
 pub(super) const RULES: [Rule; 1] = [ADMIN_MFA];
@@ -45,16 +45,13 @@ fn admin_mfa(mode: Mode, administrators: &[User]) -> Check {
         .collect();
     let fix = "have each of them enrol an authenticator app (POST /api/v1/auth/mfa/setup), or run \
                `keyward user enrol-mfa NAME`";
-    match (administrators.len(), without.as_slice(), mode) {
-        (0, ..) => ADMIN_MFA.skip("there is no active administrator; `keyward init` makes one"),
-        (all, [], _) => ADMIN_MFA.pass(format_args!("{all} administrators, all with one")),
-        (_, without, Mode::Production) => {
-            ADMIN_MFA.warn(format_args!("without one: {}", without.join(", ")), fix)
+    match (administrators.len(), without.as_slice()) {
+        (0, _) => ADMIN_MFA.skip("there is no active administrator; `keyward init` makes one"),
+        (all, []) => ADMIN_MFA.pass(format_args!("{all} administrators, all with one")),
+        (_, without) => {
+            let evidence = format!("without one: {}", without.join(", "));
+            ADMIN_MFA.remind(mode, evidence, fix)
         }
-        (_, without, Mode::Development) => ADMIN_MFA.skip(format_args!(
-            "without one: {}; production asks for one",
-            without.join(", ")
-        )),
     }
 }
 

@@ -43,7 +43,7 @@ fn configured(settings: &Settings) -> Vec<KeyId> {
 
 fn recovery_kit(mode: Mode, noted: &[SafekeepingRecord], configured: &[KeyId]) -> Check {
     let Some(kit) = last(noted, Kept::RecoveryKit) else {
-        return remind(mode, RECOVERY_KIT, "no recovery kit was made yet", MAKE_KIT);
+        return RECOVERY_KIT.remind(mode, "no recovery kit was made yet", MAKE_KIT);
     };
     let missing: Vec<_> = configured
         .iter()
@@ -58,30 +58,22 @@ fn recovery_kit(mode: Mode, noted: &[SafekeepingRecord], configured: &[KeyId]) -
         kit.at,
         missing.join(" and ")
     );
-    remind(mode, RECOVERY_KIT, &evidence, MAKE_KIT)
+    RECOVERY_KIT.remind(mode, &evidence, MAKE_KIT)
 }
 
 fn backup(mode: Mode, noted: &[SafekeepingRecord], now: Timestamp) -> Check {
     let Some(backup) = last(noted, Kept::Backup) else {
-        return remind(mode, BACKUP, "no backup was made yet", MAKE_BACKUP);
+        return BACKUP.remind(mode, "no backup was made yet", MAKE_BACKUP);
     };
     if backup.at.plus(MAX_AGE_SECONDS) >= now {
         return BACKUP.pass(format_args!("the last one is of {}", backup.at));
     }
     let evidence = format!("the last one is of {}", backup.at);
-    remind(mode, BACKUP, &evidence, MAKE_BACKUP)
+    BACKUP.remind(mode, &evidence, MAKE_BACKUP)
 }
 
 fn last(noted: &[SafekeepingRecord], kept: Kept) -> Option<&SafekeepingRecord> {
     noted.iter().find(|record| record.kept == kept)
-}
-
-/// What is in development can be lost; it is said all the same.
-fn remind(mode: Mode, rule: Rule, evidence: &str, fix: &str) -> Check {
-    match mode {
-        Mode::Production => rule.warn(evidence, fix),
-        Mode::Development => rule.skip(format_args!("{evidence}; production asks for one")),
-    }
 }
 
 const MAKE_KIT: &str = "run `keyward backup key`, and keep what it prints offline";

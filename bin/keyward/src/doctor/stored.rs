@@ -33,7 +33,7 @@ pub(super) fn checks(settings: &Settings, audit: Audit) -> Vec<Check> {
             let macs = keys::existing_macs(settings).ok().flatten();
             let macs = macs.map(|(macs, _)| macs);
             checks.push(intact(settings, store, audit));
-            checks.extend(people::checks(settings.mode, store, macs.as_ref()));
+            checks.push(people::check(settings.mode, store, macs.as_ref()));
             checks.extend(safekeeping::checks(settings, store));
         } else {
             let missing = [DURABLE, AUDIT].into_iter().chain(clock::RULES);

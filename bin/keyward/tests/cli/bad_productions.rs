@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use keyward_core::{Clock as _, SystemClock};
 use serde_json::Value;
 
+use crate::doctor::check;
 use crate::sandbox::Sandbox;
 
 /// What has to happen to a production with one thing wrong.
@@ -87,9 +88,7 @@ fn production(settings: &[(&str, &str)]) -> Sandbox {
 
 /// The outcome and severity of a check.
 fn outcome(report: &Value, id: &str) -> (String, String) {
-    let checks = report["checks"].as_array().unwrap();
-    let found = checks.iter().find(|check| check["id"] == id);
-    let check = found.unwrap_or_else(|| panic!("no check {id}: {report:#}"));
+    let check = check(report, id);
     let word = |name: &str| check[name].as_str().unwrap().to_owned();
     (word("outcome"), word("severity"))
 }

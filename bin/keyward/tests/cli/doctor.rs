@@ -38,9 +38,14 @@ fn json(sandbox: &Sandbox, format: &str) -> (i32, Value) {
 }
 
 fn outcome<'a>(report: &'a Value, id: &str) -> &'a str {
+    check(report, id)["outcome"].as_str().unwrap()
+}
+
+/// The check with this id.
+pub(crate) fn check<'a>(report: &'a Value, id: &str) -> &'a Value {
     let checks = report["checks"].as_array().unwrap();
-    let check = checks.iter().find(|check| check["id"] == id).unwrap();
-    check["outcome"].as_str().unwrap()
+    let found = checks.iter().find(|check| check["id"] == id);
+    found.unwrap_or_else(|| panic!("no check {id}: {report:#}"))
 }
 
 #[test]
