@@ -4,7 +4,6 @@
 //! whatever is done to the variables later. So the process starts itself anew, once, without them,
 //! and hands them over in a file that is in memory only.
 
-use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
@@ -45,9 +44,9 @@ pub(crate) fn leave_environment() -> io::Result<()> {
 }
 
 /// The variables with secrets that were handed over. The file is emptied.
-pub(crate) fn taken() -> io::Result<BTreeMap<String, OsString>> {
+pub(crate) fn taken() -> io::Result<Vec<(OsString, OsString)>> {
     let Some(number) = std::env::var_os(VARIABLE) else {
-        return Ok(BTreeMap::new());
+        return Ok(Vec::new());
     };
     let number: u32 = number
         .to_str()
@@ -60,11 +59,10 @@ pub(crate) fn taken() -> io::Result<BTreeMap<String, OsString>> {
         .read_to_end(&mut packed)?;
     OpenOptions::new().write(true).open(&path)?.set_len(0)?;
     let mut parts = packed.split(|byte| *byte == 0);
-    let mut found = BTreeMap::new();
+    let mut found = Vec::new();
     while let (Some(name), Some(value)) = (parts.next(), parts.next()) {
-        if let Ok(name) = std::str::from_utf8(name) {
-            found.insert(name.to_owned(), OsString::from_vec(value.to_owned()));
-        }
+        let owned = |part: &[u8]| OsString::from_vec(part.to_owned());
+        found.push((owned(name), owned(value)));
     }
     Ok(found)
 }

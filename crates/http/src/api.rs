@@ -100,18 +100,14 @@ impl<S: ApiStore> Api<S> {
         config.configure(|config| self.mount_companions(config));
         config.configure(|config| health::mount(&self.services, config));
         config.configure(|config| docs::mount(&self.document, config));
-        config.default_service(web::to(async || {
-            Err::<HttpResponse, _>(Problem::not_found())
-        }));
+        config.configure(nothing_else);
     }
 
     /// Mounts `/metrics` and `/health` alone, for a socket that only those reach who watch the server.
     pub fn mount_operations(&self, metrics: &Metrics, config: &mut web::ServiceConfig) {
         metrics.mount(&self.services, config);
         config.configure(|config| health::mount(&self.services, config));
-        config.default_service(web::to(async || {
-            Err::<HttpResponse, _>(Problem::not_found())
-        }));
+        config.configure(nothing_else);
     }
 
     /// Mounts the routes below `/api/v1` alone.
@@ -161,6 +157,13 @@ impl<S: ApiStore> Api<S> {
             async { Err::<HttpResponse, _>(problem) }
         }))
     }
+}
+
+/// The answer for every path where nothing is mounted.
+fn nothing_else(config: &mut web::ServiceConfig) {
+    config.default_service(web::to(async || {
+        Err::<HttpResponse, _>(Problem::not_found())
+    }));
 }
 
 /// The OpenAPI 3.1 document of an API over any store, without one.

@@ -78,8 +78,7 @@ impl<S: ApiStore> Endpoint<S> {
     /// Says that the route asks another service.
     pub(crate) fn asking(mut self) -> Self {
         self.doc.asks = true;
-        self.doc.optional = true;
-        self
+        self.optional()
     }
 
     /// Says that not every program that mounts the API has what the route needs.

@@ -48,7 +48,7 @@ pub use checklist::{Checklist, ChecklistItem, ChecklistReport};
 pub use client_address::{Network, NetworkError, Source, TrustedProxies};
 pub use companion::{Companion, CompanionAnswer, CompanionRequest};
 pub use edge::edge;
-pub use measure::describe_metrics;
+pub use measure::{REQUEST_SECONDS, describe_metrics, known_method};
 pub use metrics::Metrics;
 pub use peers::trusted_peers;
 pub use problem::Problem;

@@ -12,23 +12,15 @@ use super::name;
 /// No `Debug`: there are secrets among the values.
 pub(crate) struct Environment(BTreeMap<String, OsString>);
 
-fn is_internal(variable: &str) -> bool {
-    #[cfg(target_os = "linux")]
-    let is_internal = variable == handover::VARIABLE;
-    #[cfg(not(target_os = "linux"))]
-    let is_internal = false;
-    is_internal
-}
-
 impl Environment {
     /// The environment of this process.
     pub(crate) fn of_process() -> Result<Self, SettingsError> {
-        let mut environment = Self::new(std::env::vars_os())?;
+        let variables = std::env::vars_os();
         #[cfg(target_os = "linux")]
-        environment
-            .0
-            .extend(handover::taken().map_err(SettingsError::NotHandedOver)?);
-        Ok(environment)
+        let variables = variables
+            .filter(|(variable, _)| variable != handover::VARIABLE)
+            .chain(handover::taken().map_err(SettingsError::NotHandedOver)?);
+        Self::new(variables)
     }
 
     /// Takes the settings out of `variables`.
@@ -48,7 +40,7 @@ impl Environment {
                 if !value.is_empty() {
                     known.insert(variable.to_owned(), value);
                 }
-            } else if variable.starts_with(name::PREFIX) && !is_internal(variable) {
+            } else if variable.starts_with(name::PREFIX) {
                 return Err(SettingsError::UnknownVariable {
                     variable: variable.to_owned(),
                     nearest: name::nearest(variable),

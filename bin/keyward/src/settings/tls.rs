@@ -19,7 +19,7 @@ impl TlsFiles {
     pub(super) fn take(layers: &mut Layers) -> Result<Option<Self>, SettingsError> {
         let certificates = layers.take(Name::TlsCertFile);
         let key = layers.take(Name::TlsKeyFile);
-        let missing = match (certificates, key) {
+        let (given, other) = match (certificates, key) {
             (None, None) => return Ok(None),
             (Some(certificates), Some(key)) => {
                 return Ok(Some(Self {
@@ -30,7 +30,6 @@ impl TlsFiles {
             (Some(given), None) => (given, Name::TlsKeyFile),
             (None, Some(given)) => (given, Name::TlsCertFile),
         };
-        let (given, other) = missing;
         Err(SettingsError::Invalid {
             name: given.name,
             origin: given.origin,

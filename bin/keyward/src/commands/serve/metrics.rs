@@ -1,4 +1,4 @@
-use keyward_http::Metrics;
+use keyward_http::{Metrics, REQUEST_SECONDS};
 use keyward_store_diesel::DieselStore;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder};
 use metrics_process::Collector;
@@ -11,10 +11,7 @@ pub(super) fn start(settings: &Settings, store: DieselStore) -> Result<Metrics, 
     let recorder = PrometheusBuilder::new()
         .set_buckets(&SECONDS)
         .and_then(|builder| {
-            builder.set_buckets_for_metric(
-                Matcher::Full("keyward_http_request_seconds".to_owned()),
-                &ANSWERS,
-            )
+            builder.set_buckets_for_metric(Matcher::Full(REQUEST_SECONDS.to_owned()), &ANSWERS)
         })
         .map_err(Failure::unavailable)?
         .build_recorder();

@@ -3,6 +3,7 @@ use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::HeaderMap;
 use actix_web::middleware::Next;
+use keyward_http::known_method;
 use opentelemetry::propagation::{Extractor, TextMapPropagator as _};
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use tracing::field::Empty;
@@ -32,13 +33,7 @@ pub(super) async fn traced(
     let _ = span.set_parent(parent);
     let response = next.call(request).instrument(span.clone()).await?;
     let asked = response.request();
-    // Methods that nobody knows are what a client made up.
-    let method = asked.method().as_str();
-    let method = if METHODS.contains(&method) {
-        method
-    } else {
-        "_OTHER"
-    };
+    let method = known_method(asked.method()).unwrap_or("_OTHER");
     let route = asked.match_pattern();
     let status = response.status();
     span.record("http.request.method", method);
@@ -67,5 +62,3 @@ impl Extractor for Headers<'_> {
         self.0.keys().map(|name| name.as_str()).collect()
     }
 }
-
-const METHODS: [&str; 7] = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"];
