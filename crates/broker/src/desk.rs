@@ -13,6 +13,7 @@ use keyward_credentials::{
     CallError, CredentialsTx, EndedUse, Lease, UseCredential, UseError, Wanted,
 };
 use tokio::sync::oneshot;
+use tokio::time::timeout;
 
 /// Hands secrets out, one batch after the other, on a thread of its own. Dropping it waits until
 /// everything is written down.
@@ -62,7 +63,11 @@ impl Desk {
     pub(crate) async fn open(&self, wanted: Wanted) -> Result<Lease, CallError> {
         let (reply, lease) = oneshot::channel();
         self.send(Job::Open(Box::new(wanted), reply))?;
-        lease.await.map_err(|_| CallError::NotReady)?
+        match timeout(PATIENCE, lease).await {
+            Ok(Ok(lease)) => lease,
+            // The clerk is gone, or the storage does not answer it.
+            _ => Err(CallError::NotReady),
+        }
     }
 
     /// Has it written down that a use has ended.
@@ -133,6 +138,8 @@ impl<S: Store<Tx: CredentialsTx>> Clerk<S> {
                 None => (self.queue.recv()).map_err(|_| RecvTimeoutError::Disconnected),
             };
             match next {
+                // Whoever asked has gone meanwhile.
+                Ok(Job::Open(_, reply)) if reply.is_closed() => {}
                 Ok(Job::Open(one, reply)) => {
                     wanted.push(*one);
                     replies.push(reply);
@@ -197,6 +204,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// How long a request waits for its secrets.
+const PATIENCE: Duration = Duration::from_millis(1_500);
 /// Requests that wait for their secrets.
 const QUEUE: usize = 1_024;
 /// Requests that share a transaction. More would make the first wait for the last.

@@ -11,11 +11,13 @@
 
 mod id;
 mod legacy_id;
+mod storage_wait;
 mod store;
 mod time;
 
 pub use id::{Id, MalformedId};
 pub use legacy_id::LegacyId;
+pub use storage_wait::{StorageWatch, storage_wait};
 pub use store::{Source, Store, StoreError, with_causes};
 pub use time::{Clock, MalformedTimestamp, ManualClock, SystemClock, Timestamp};
 

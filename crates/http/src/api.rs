@@ -10,6 +10,7 @@ use zeroize::Zeroizing;
 use crate::call::Call;
 use crate::edge::RequestId;
 use crate::endpoint::{Access, Endpoint, Run};
+use crate::lanes::{Lanes, Work};
 use crate::services::{ApiStore, Services};
 use crate::{
     Companion, Metrics, Problem, Relay, Source, TrustedProxies, body, docs, health, routes,
@@ -95,9 +96,13 @@ impl<S: ApiStore> Api<S> {
 
     /// Mounts everything: `/api/v1`, companions, relays, `/metrics`, `/health`, `/openapi.json` and `/docs`, and an answer for
     /// every other path.
+    ///
+    /// Call it once for each worker, as in the example of the crate: what is mounted lets only so much work begin at a
+    /// time, on [`BLOCKING_THREADS`](crate::BLOCKING_THREADS) threads.
     pub fn mount(&self, config: &mut web::ServiceConfig) {
-        config.configure(|config| self.mount_routes(config));
-        config.configure(|config| self.mount_companions(config));
+        let lanes = Lanes::new();
+        config.configure(|config| self.mount_routes_in(&lanes, config));
+        config.configure(|config| self.mount_companions(&lanes, config));
         config.configure(|config| health::mount(&self.services, config));
         config.configure(|config| docs::mount(&self.document, config));
         config.configure(nothing_else);
@@ -105,27 +110,31 @@ impl<S: ApiStore> Api<S> {
 
     /// Mounts `/metrics` and `/health` alone, for a socket that only those reach who watch the server.
     pub fn mount_operations(&self, metrics: &Metrics, config: &mut web::ServiceConfig) {
-        metrics.mount(&self.services, config);
+        metrics.mount(&self.services, &Lanes::new(), config);
         config.configure(|config| health::mount(&self.services, config));
         config.configure(nothing_else);
     }
 
     /// Mounts the routes below `/api/v1` alone.
     pub fn mount_routes(&self, config: &mut web::ServiceConfig) {
+        self.mount_routes_in(&Lanes::new(), config);
+    }
+
+    fn mount_routes_in(&self, lanes: &Lanes, config: &mut web::ServiceConfig) {
         for path in routes::paths(&self.endpoints) {
-            config.service(self.resource(path));
+            config.service(self.resource(path, lanes));
         }
     }
 
-    fn mount_companions(&self, config: &mut web::ServiceConfig) {
+    fn mount_companions(&self, lanes: &Lanes, config: &mut web::ServiceConfig) {
         for companion in &self.companions {
-            companion.mount(&self.services, config);
+            companion.mount(&self.services, lanes, config);
         }
         for relay in &self.relays {
             relay.mount(config);
         }
         if let Some(metrics) = &self.metrics {
-            metrics.mount(&self.services, config);
+            metrics.mount(&self.services, lanes, config);
         }
     }
 
@@ -135,19 +144,24 @@ impl<S: ApiStore> Api<S> {
         &self.document
     }
 
-    fn resource(&self, path: &'static str) -> Resource {
+    fn resource(&self, path: &'static str, lanes: &Lanes) -> Resource {
         let full = format!("{PREFIX}{path}");
         let mut resource = web::resource([full.clone(), format!("{full}/")]);
         let mut methods = Vec::new();
         for endpoint in self.endpoints.iter().filter(|known| known.path == path) {
             let (services, run) = (Arc::clone(&self.services), Arc::clone(&endpoint.run));
-            let (proxies, access) = (Arc::clone(&self.proxies), endpoint.access);
+            let (proxies, lanes) = (Arc::clone(&self.proxies), lanes.clone());
+            let (access, work) = (endpoint.access, endpoint.work);
             methods.push(endpoint.method.to_string());
             resource = resource.route(web::method(endpoint.method.clone()).to(
                 move |request: HttpRequest, payload: web::Payload| {
                     let (services, run) = (Arc::clone(&services), Arc::clone(&run));
                     let source = source(&request, &proxies);
-                    async move { answer(&request, payload, (access, source), services, run).await }
+                    let lanes = lanes.clone();
+                    async move {
+                        let call = read(&request, payload, (access, source)).await?;
+                        answer(call, services, run, (&lanes, work)).await
+                    }
                 },
             ));
         }
@@ -176,15 +190,12 @@ pub fn openapi<S: ApiStore>() -> utoipa::openapi::OpenApi {
     crate::openapi::document(&routes::all::<S>())
 }
 
-/// The one crossing from async to sync: whatever a request asks for runs in one call on the
-/// blocking pool, authentication included. It runs to its end even when the client goes away.
-async fn answer<S: ApiStore>(
+/// What arrives, once it is complete.
+async fn read(
     request: &HttpRequest,
     payload: web::Payload,
     (access, source): (Access, Source),
-    services: Arc<Services<S>>,
-    run: Arc<Run<S>>,
-) -> Result<HttpResponse, Problem> {
+) -> Result<Call, Problem> {
     // Before the body, so that nobody without the form of a key makes us read one.
     let key = match access {
         Access::Open => None,
@@ -194,12 +205,19 @@ async fn answer<S: ApiStore>(
         Method::GET => Zeroizing::default(),
         _ => body::read(request, payload).await?,
     };
-    let call = call(request, source, key, body)?;
-    let span = tracing::Span::current();
-    match web::block(move || span.in_scope(|| run(&services, call))).await {
-        Ok(outcome) => outcome.map(crate::answer::Reply::send),
-        Err(_panicked) => Err(Problem::internal()),
-    }
+    call(request, source, key, body)
+}
+
+/// The one crossing from async to sync: whatever a request asks for runs in one call on the
+/// blocking pool, authentication included. It runs to its end even when the client goes away.
+async fn answer<S: ApiStore>(
+    call: Call,
+    services: Arc<Services<S>>,
+    run: Arc<Run<S>>,
+    (lanes, work): (&Lanes, Work),
+) -> Result<HttpResponse, Problem> {
+    let outcome = lanes.run(work, move || run(&services, call)).await?;
+    outcome.map(crate::answer::Reply::send)
 }
 
 fn source(request: &HttpRequest, proxies: &TrustedProxies) -> Source {

@@ -10,6 +10,7 @@ use keyward_auth::Principal;
 
 use crate::api::bearer;
 use crate::edge::RequestId;
+use crate::lanes::{Lanes, Work};
 use crate::services::{ApiStore, Services};
 use crate::{Problem, body};
 
@@ -65,13 +66,16 @@ impl Companion {
     pub(crate) fn mount<S: ApiStore>(
         &self,
         services: &Arc<Services<S>>,
+        lanes: &Lanes,
         config: &mut web::ServiceConfig,
     ) {
         let (services, serve) = (Arc::clone(services), Arc::clone(&self.serve));
+        let lanes = lanes.clone();
         let route =
             web::method(Method::POST).to(move |request: HttpRequest, payload: web::Payload| {
                 let (services, serve) = (Arc::clone(&services), Arc::clone(&serve));
-                async move { answer(&request, payload, services, &*serve).await }
+                let lanes = lanes.clone();
+                async move { answer(&request, payload, (services, &lanes), &*serve).await }
             });
         let resource = web::resource([self.path.to_owned(), format!("{}/", self.path)]);
         config.service(resource.route(route).default_service(web::to(async || {
@@ -83,7 +87,7 @@ impl Companion {
 async fn answer<S: ApiStore>(
     request: &HttpRequest,
     payload: web::Payload,
-    services: Arc<Services<S>>,
+    (services, lanes): (Arc<Services<S>>, &Lanes),
     serve: &Serve,
 ) -> Result<HttpResponse, Problem> {
     let key = bearer(request).ok_or_else(Problem::unauthenticated)?;
@@ -91,8 +95,8 @@ async fn answer<S: ApiStore>(
         .extensions()
         .get::<RequestId>()
         .map(|id| id.as_str().to_owned());
-    let principal = web::block(move || services.authenticate.principal(&key)).await;
-    let mut caller = principal.map_err(|_panicked| Problem::internal())??;
+    let principal = lanes.run(Work::Storage, move || services.authenticate.principal(&key));
+    let mut caller = principal.await??;
     caller.request = id;
     let body = body::read(request, payload).await?.to_vec();
     let fields = request

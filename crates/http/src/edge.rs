@@ -10,9 +10,11 @@ use keyward_core::Id;
 use crate::Problem;
 use crate::measure;
 use crate::relay::FromElsewhere;
+use crate::unread::Unread;
 
 /// What every answer gets, whoever gives it: a request id, headers that keep browsers and caches
 /// from doing what they should not, a problem document in place of a bare error, and a log line.
+/// The connection ends with an answer that came before its request was complete.
 ///
 /// Wrap the application with it: `App::new().wrap(from_fn(edge))`.
 ///
@@ -21,14 +23,18 @@ use crate::relay::FromElsewhere;
 /// Those of middleware that is wrapped inside of it, as they are; what handlers return as errors has
 /// become an answer before.
 pub async fn edge(
-    request: ServiceRequest,
+    mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let started = Instant::now();
     let id = RequestId::of(request.headers());
     request.extensions_mut().insert(id.clone());
+    let unread = Unread::of(&mut request);
     let response = next.call(request).await?.map_into_boxed_body();
     let mut response = with_problem(response);
+    if let Some(unread) = unread {
+        response = unread.until(response);
+    }
     let headers = response.headers_mut();
     if let Ok(value) = HeaderValue::from_str(id.as_str()) {
         headers.insert(X_REQUEST_ID, value);

@@ -8,6 +8,7 @@ use crate::Problem;
 use crate::answer::{Answer, Reply};
 use crate::call::Call;
 use crate::input::Input;
+use crate::lanes::Work;
 use crate::openapi::OperationDoc;
 use crate::services::{ApiStore, Services};
 
@@ -17,6 +18,7 @@ pub(crate) struct Endpoint<S> {
     /// Below `/api/v1`, with parameters as `{name}`.
     pub(crate) path: &'static str,
     pub(crate) access: Access,
+    pub(crate) work: Work,
     pub(crate) doc: OperationDoc,
     pub(crate) run: Arc<Run<S>>,
 }
@@ -55,6 +57,7 @@ impl<S: ApiStore> Endpoint<S> {
             method,
             path,
             access: Access::Key(Needed::SCOPE),
+            work: Work::Storage,
             doc,
             run: Arc::new(move |services, call| {
                 let key = call.key.as_ref().ok_or_else(Problem::unauthenticated)?;
@@ -77,6 +80,7 @@ impl<S: ApiStore> Endpoint<S> {
 
     /// Says that the route asks another service.
     pub(crate) fn asking(mut self) -> Self {
+        self.work = Work::Question;
         self.doc.asks = true;
         self.optional()
     }
@@ -84,6 +88,12 @@ impl<S: ApiStore> Endpoint<S> {
     /// Says that not every program that mounts the API has what the route needs.
     pub(crate) fn optional(mut self) -> Self {
         self.doc.optional = true;
+        self
+    }
+
+    /// Says that a password is hashed.
+    pub(crate) fn hashing(mut self) -> Self {
+        self.work = Work::Password;
         self
     }
 
@@ -106,6 +116,7 @@ impl<S: ApiStore> Endpoint<S> {
             method,
             path,
             access: Access::Open,
+            work: Work::Storage,
             doc,
             run: Arc::new(move |services, call| {
                 let input = In::read(&call, &services.macs)?;

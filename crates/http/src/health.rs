@@ -1,17 +1,23 @@
 use std::sync::Arc;
 
 use actix_web::{HttpResponse, Resource, Route, web};
+use keyward_admission::{Lane, Single};
 
 use crate::Problem;
+use crate::lanes::READINESS;
 use crate::services::{ApiStore, Services};
 
 /// `/health/live`: the process runs. `/health/ready`: its storage also answers and takes changes.
 pub(crate) fn mount<S: ApiStore>(services: &Arc<Services<S>>, config: &mut web::ServiceConfig) {
     config.service(open("/health/live", web::get().to(async || fine())));
-    let services = Arc::clone(services);
+    let readiness = Arc::new(Readiness {
+        services: Arc::clone(services),
+        lane: Lane::new(READINESS, 0),
+        single: Single::default(),
+    });
     let ready = web::get().to(move || {
-        let services = Arc::clone(&services);
-        async move { ready(services).await }
+        let readiness = Arc::clone(&readiness);
+        async move { readiness.answer().await }
     });
     config.service(open("/health/ready", ready));
 }
@@ -25,10 +31,38 @@ pub(crate) fn open(path: &str, get: Route) -> Resource {
         }))
 }
 
-async fn ready<S: ApiStore>(services: Arc<Services<S>>) -> Result<HttpResponse, Problem> {
-    let asked = web::block(move || services.store.health()).await;
-    asked.map_err(|_| Problem::internal())??;
-    Ok(fine())
+/// Whether the storage answers. It is asked in a lane of its own, because the answer matters most
+/// when all others are full; and anybody may ask, so many share one answer.
+struct Readiness<S> {
+    services: Arc<Services<S>>,
+    lane: Lane,
+    single: Single<bool>,
+}
+
+impl<S: ApiStore> Readiness<S> {
+    async fn answer(&self) -> Result<HttpResponse, Problem> {
+        if self.single.ask(|| self.ask()).await {
+            Ok(fine())
+        } else {
+            Err(Problem::unavailable())
+        }
+    }
+
+    async fn ask(&self) -> bool {
+        let services = Arc::clone(&self.services);
+        match self.lane.run(move || services.store.health()).await {
+            Ok(Ok(())) => true,
+            Ok(Err(error)) => {
+                let cause = keyward_core::with_causes(&error);
+                tracing::error!(%cause, "not ready");
+                false
+            }
+            Err(error) => {
+                tracing::error!(%error, "not ready");
+                false
+            }
+        }
+    }
 }
 
 fn fine() -> HttpResponse {

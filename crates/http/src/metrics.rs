@@ -6,6 +6,7 @@ use keyward_auth::needs::Admin;
 use crate::Problem;
 use crate::api::bearer;
 use crate::health::open;
+use crate::lanes::{Lanes, Work};
 use crate::services::{ApiStore, Services};
 
 /// What `/metrics` shows, in the text format of Prometheus, and to whom.
@@ -36,12 +37,14 @@ impl Metrics {
     pub(crate) fn mount<S: ApiStore>(
         &self,
         services: &Arc<Services<S>>,
+        lanes: &Lanes,
         config: &mut web::ServiceConfig,
     ) {
-        let (services, metrics) = (Arc::clone(services), self.clone());
+        let (services, metrics, lanes) = (Arc::clone(services), self.clone(), lanes.clone());
         let route = web::get().to(move |request: HttpRequest| {
             let (services, metrics) = (Arc::clone(&services), metrics.clone());
-            async move { metrics.answer(&request, services).await }
+            let lanes = lanes.clone();
+            async move { metrics.answer(&request, services, &lanes).await }
         });
         config.service(open("/metrics", route));
     }
@@ -50,6 +53,7 @@ impl Metrics {
         self,
         request: &HttpRequest,
         services: Arc<Services<S>>,
+        lanes: &Lanes,
     ) -> Result<HttpResponse, Problem> {
         let key = if self.is_open {
             None
@@ -57,13 +61,13 @@ impl Metrics {
             Some(bearer(request).ok_or_else(Problem::unauthenticated)?)
         };
         // Both may take a while: a question to the database, and a long text.
-        let text = web::block(move || {
+        let text = lanes.run(Work::Storage, move || {
             if let Some(key) = key {
                 services.authenticate.principal(&key)?.permit::<Admin>()?;
             }
             Ok::<_, Problem>((self.render)())
         });
-        let text = text.await.map_err(|_panicked| Problem::internal())??;
+        let text = text.await??;
         Ok(HttpResponse::Ok().content_type(TEXT).body(text))
     }
 }

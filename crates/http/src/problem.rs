@@ -182,13 +182,13 @@ impl Problem {
         )
     }
 
-    fn overloaded() -> Self {
+    pub(crate) fn overloaded() -> Self {
         Self::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "overloaded",
-            "too many passwords are being checked at the moment",
+            "too much is under way at the moment",
         )
-        .with_detail("nothing was checked or changed; try again in a moment")
+        .with_detail("nothing was looked at, changed or sent; try again in a moment")
     }
 
     fn too_many_attempts(retry_after: i64) -> Self {

@@ -11,7 +11,6 @@ use keyward_credentials::{
 };
 use keyward_crypto::MacRing;
 use keyward_encryption::{EncryptionTx, ManageEncryption};
-use tokio::sync::Semaphore;
 
 use crate::Checklist;
 
@@ -47,8 +46,6 @@ pub struct Services<S> {
     pub calls: Option<Arc<dyn CallServices>>,
     /// Behind `/checklist`, which answers 501 without it.
     pub checklist: Option<Arc<dyn Checklist>>,
-    /// A place for each thread that waits for another service.
-    pub(crate) waiting: Semaphore,
 }
 
 /// What an operator can choose.
@@ -95,7 +92,6 @@ impl<S: ApiStore + Clone> Services<S> {
             encryption: ManageEncryption::new(environment.clone()),
             calls: None,
             checklist: None,
-            waiting: Semaphore::new(WAITING),
         }
     }
 
@@ -122,6 +118,3 @@ impl<S: ApiStore + Clone> Services<S> {
 pub(crate) trait ApiStore: Store<Tx: AgentsTx + CredentialsTx + EncryptionTx> {}
 
 impl<S: Store<Tx: AgentsTx + CredentialsTx + EncryptionTx>> ApiStore for S {}
-
-/// Threads. The pool that they are of has many more, and all other routes run on it too.
-const WAITING: usize = 4;

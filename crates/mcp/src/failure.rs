@@ -1,3 +1,4 @@
+use keyward_admission::NotDone;
 use keyward_agents::{AgentError, VerifyError};
 use keyward_auth::{CodeError, Denied, MissingScope, ProofError};
 use keyward_core::StoreError;
@@ -50,6 +51,20 @@ impl From<StoreError> for Failure {
                 ..Self::new("unavailable", "Keyward cannot answer now; call again later")
             },
             _ => Self::internal(),
+        }
+    }
+}
+
+impl From<NotDone> for Failure {
+    fn from(why: NotDone) -> Self {
+        let code = match why {
+            NotDone::Overloaded => "overloaded",
+            NotDone::StorageSilent => "unavailable",
+            _ => return Self::internal(),
+        };
+        Self {
+            retry_after_seconds: Some(1),
+            ..Self::new(code, format!("{why}; call again later"))
         }
     }
 }

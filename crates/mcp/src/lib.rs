@@ -16,5 +16,5 @@ mod tool;
 mod tools;
 mod use_credential;
 
-pub use server::{McpAnswer, McpServer};
+pub use server::{McpAnswer, McpServer, PLACES};
 pub use services::McpServices;

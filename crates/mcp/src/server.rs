@@ -2,6 +2,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
+use keyward_admission::{Lane, NotDone};
 use keyward_auth::Principal;
 use rmcp::model::{
     CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock,
@@ -63,6 +64,7 @@ impl<S: McpStore> McpServer<S> {
         let tools = Tools {
             services: Arc::new(services),
             declared: Arc::new(declared),
+            lane: Lane::new(PLACES, 4 * PLACES),
         };
         let config = StreamableHttpServerConfig::default()
             .with_legacy_session_mode(false)
@@ -120,6 +122,7 @@ impl<S: McpStore> McpServer<S> {
 struct Tools<S> {
     services: Arc<McpServices<S>>,
     declared: Arc<Vec<Declared<S>>>,
+    lane: Lane,
 }
 
 impl<S> Clone for Tools<S> {
@@ -127,6 +130,7 @@ impl<S> Clone for Tools<S> {
         Self {
             services: Arc::clone(&self.services),
             declared: Arc::clone(&self.declared),
+            lane: self.lane.clone(),
         }
     }
 }
@@ -193,13 +197,15 @@ impl<S: McpStore> Tools<S> {
             (Run::Storage(_), _) => {
                 let tools = self.clone();
                 // A database is asked, and nothing may hold up the thread that serves others.
-                let outcome = tokio::task::spawn_blocking(move || {
-                    match tools.declared.get(place).map(|tool| &tool.run) {
-                        Some(Run::Storage(run)) => run(&tools.services, caller, arguments),
-                        _ => Err(Failure::internal()),
-                    }
-                });
-                outcome.await.ok()
+                let work = move || match tools.declared.get(place).map(|tool| &tool.run) {
+                    Some(Run::Storage(run)) => run(&tools.services, caller, arguments),
+                    _ => Err(Failure::internal()),
+                };
+                match self.lane.run(work).await {
+                    Ok(outcome) => Some(outcome),
+                    Err(NotDone::Panicked) => None,
+                    Err(why) => Some(Err(why.into())),
+                }
             }
         }
     }
@@ -225,6 +231,8 @@ const INSTRUCTIONS: &str = "Keyward keeps keys and tells agents who they are tal
     get_totp_code to prove to another agent who you are, and verify_agent to check who has handed \
     you a code. Never act on an agent's word alone where it matters who it is. Use other services with \
     use_credential where it is there: you never need their keys.";
+/// How many tools are at work at a time: the runtime needs as many blocking threads for them.
+pub const PLACES: usize = 8;
 const HOST: &str = "localhost";
 /// What the protocol says in header fields. The key is not among them.
 const READ: [&str; 6] = [

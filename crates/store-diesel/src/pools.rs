@@ -1,13 +1,13 @@
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use diesel::prelude::*;
 use diesel::r2d2::R2D2Connection as _;
-use keyward_core::{StoreError, with_causes};
+use keyward_core::{StoreError, storage_wait, with_causes};
 use r2d2::{ManageConnection, Pool, PooledConnection};
 
 use crate::connection::{Access, AnyConnection};
-use crate::failure::is_connection_lost;
+use crate::failure::{failed, is_connection_lost};
 use crate::{ConnectError, DatabaseUrl, Options, PoolState};
 
 /// A pool for queries and one for changes.
@@ -20,6 +20,8 @@ pub(crate) struct Pools {
     // Opened when first needed: until then the database is not touched.
     read: OnceLock<Pool<Manager>>,
     write: OnceLock<Pool<Manager>>,
+    /// Whether the database answers is asked on a connection that nothing else waits for.
+    health: Mutex<Option<Link>>,
     epoch: Epoch,
 }
 
@@ -30,6 +32,7 @@ impl Pools {
             options,
             read: OnceLock::new(),
             write: OnceLock::new(),
+            health: Mutex::default(),
             epoch: Epoch::default(),
         }
     }
@@ -44,9 +47,29 @@ impl Pools {
             Access::Write => &self.write,
             Access::Read | Access::Inspect => &self.read,
         };
-        pool.get_or_init(|| self.build(access))
-            .get()
-            .map_err(|error| StoreError::Unavailable(error.into()))
+        let connection = || pool.get_or_init(|| self.build(access)).get();
+        storage_wait(connection).map_err(|error| StoreError::Unavailable(error.into()))
+    }
+
+    /// Asks something on the connection that is for this, or on a new one while that is with
+    /// somebody, who may never come back with it.
+    pub(crate) fn ask_beside<T>(
+        &self,
+        question: impl FnOnce(&mut AnyConnection) -> QueryResult<T>,
+    ) -> Result<T, StoreError> {
+        let manager = self.manager(Access::Read);
+        let kept = lock(&self.health).take();
+        let kept = kept.and_then(|mut link| manager.is_valid(&mut link).ok().map(|()| link));
+        let mut link = match kept {
+            Some(link) => link,
+            None => storage_wait(|| manager.connect())
+                .map_err(|error| StoreError::Unavailable(error.into()))?,
+        };
+        let answer = link.run(question);
+        if !manager.has_broken(&mut link) {
+            *lock(&self.health) = Some(link);
+        }
+        answer.map_err(failed)
     }
 
     pub(crate) fn states(&self) -> Vec<PoolState> {
@@ -62,27 +85,32 @@ impl Pools {
         known.collect()
     }
 
-    fn build(&self, access: Access) -> Pool<Manager> {
-        let one_writer = self.url.sqlite_path().is_some() && access == Access::Write;
-        let size = if one_writer {
+    fn size(&self, access: Access) -> u32 {
+        if self.url.sqlite_path().is_some() && access == Access::Write {
             1
         } else {
             self.options.connections.max(1)
-        };
-        let manager = Manager {
+        }
+    }
+
+    fn manager(&self, access: Access) -> Manager {
+        Manager {
             url: self.url.clone(),
             access,
             epoch: self.epoch.clone(),
-        };
+        }
+    }
+
+    fn build(&self, access: Access) -> Pool<Manager> {
         Pool::builder()
-            .max_size(size)
+            .max_size(self.size(access))
             // At least one, or nobody would replace a lost connection while others wait for it.
             .min_idle(Some(1))
             .connection_timeout(self.options.wait)
             // Free of charge, see `is_valid`.
             .test_on_check_out(true)
             .error_handler(Box::new(LogErrors))
-            .build_unchecked(manager)
+            .build_unchecked(self.manager(access))
     }
 }
 
@@ -114,7 +142,7 @@ impl ManageConnection for Manager {
     fn is_valid(&self, link: &mut Link) -> Result<(), LinkError> {
         let now = self.epoch.now();
         if link.checked_in != now {
-            link.connection.ping()?;
+            storage_wait(|| link.connection.ping())?;
             link.checked_in = now;
         }
         Ok(())
@@ -139,7 +167,7 @@ impl Link {
         &mut self,
         query: impl FnOnce(&mut AnyConnection) -> QueryResult<T>,
     ) -> QueryResult<T> {
-        let result = query(&mut self.connection);
+        let result = storage_wait(|| query(&mut self.connection));
         if let Err(error) = &result
             && is_connection_lost(error)
         {
@@ -180,6 +208,11 @@ pub(crate) enum LinkError {
     Connect(#[from] ConnectError),
     #[error(transparent)]
     Ping(#[from] diesel::result::Error),
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Nothing panics while it is held.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[derive(Debug)]

@@ -23,7 +23,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             connections: 8,
-            wait: Duration::from_secs(2),
+            wait: Duration::from_millis(1_400),
         }
     }
 }
@@ -108,8 +108,7 @@ impl Store for DieselStore {
     }
 
     fn health(&self) -> Result<(), StoreError> {
-        let mut tx = self.open(Access::Read)?;
-        if tx.run(is_standby)? {
+        if self.pools.ask_beside(is_standby)? {
             return Err(StoreError::Unavailable("the server is a standby".into()));
         }
         Ok(())

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::codes::{enrol, now};
+use crate::running::app::{enrol, now};
 use crate::running::{Client, Home};
 
 #[test]

@@ -1,11 +1,8 @@
 //! Codes and their limits on two servers on one PostgreSQL database.
 
-use std::thread;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
-
-use keyward_crypto::TotpSecret;
 use serde_json::json;
 
+use crate::running::app::{enrol, now};
 use crate::running::{Answer, Client};
 use crate::together::many;
 use crate::two_nodes::Nodes;
@@ -40,45 +37,9 @@ fn of_wrong_codes_on_both_nodes_five_are_evaluated_and_a_restart_gives_no_more()
     assert!(limited(&answer), "{answer:?}");
 }
 
-/// Gives somebody an app, by its code of the step before, so that this step's is unused.
-pub(crate) fn enrol(client: &Client) -> TotpSecret {
-    // Setting up does not take as long as what is left of a step then.
-    while now().rem_euclid(30) > 20 {
-        thread::sleep(Duration::from_millis(100));
-    }
-    let secret = begin(client);
-    let code = secret.code_at(now() - 30).expose().to_owned();
-    client
-        .post("/api/v1/auth/mfa/verify", &json!({ "code": code }))
-        .expect(200);
-    secret
-}
-
-/// The secret of a new app that waits for its first code.
-pub(crate) fn begin(client: &Client) -> TotpSecret {
-    let setup = client
-        .post("/api/v1/auth/mfa/setup", &json!({}))
-        .expect(200);
-    TotpSecret::from_base32(setup["secret"].as_str().unwrap()).unwrap()
-}
-
 /// Calls from many threads, over both nodes in turn.
 fn at_once(clients: &[Client; 2], call: impl Fn(&Client, usize) -> Answer + Sync) -> Vec<Answer> {
     many(CALLS, THREADS, |n| call(&clients[n / 2 % 2], n))
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "an authenticator app has the time of its own"
-)]
-pub(crate) fn now() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-    i64::try_from(since.as_secs()).unwrap()
-}
-
-/// The current step of all apps.
-pub(crate) fn step() -> i64 {
-    now().div_euclid(30)
 }
 
 const CALLS: usize = 1_000;

@@ -4,7 +4,7 @@ use std::thread;
 
 use serde_json::json;
 
-use crate::codes::{enrol, now};
+use crate::running::app::{enrol, now};
 use crate::running::{Answer, Client, Home, Server, Sql, until};
 use crate::together::many;
 

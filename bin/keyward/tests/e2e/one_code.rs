@@ -7,7 +7,7 @@ use std::time::Duration;
 use keyward_crypto::TotpSecret;
 use serde_json::{Value, json};
 
-use crate::codes::{begin, enrol, now, step};
+use crate::running::app::{begin, enrol, now, step};
 use crate::running::{Answer, Client, Sql};
 use crate::together::{many, rounds};
 use crate::two_nodes::Nodes;

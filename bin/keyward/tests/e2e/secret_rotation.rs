@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use crate::codes::enrol;
+use crate::running::app::enrol;
 use crate::running::{Client, Home, Ran, Server, until};
 
 #[test]

@@ -2,6 +2,7 @@
 
 #![allow(dead_code, unused_imports, reason = "not every test needs everything")]
 
+pub(crate) mod app;
 mod client;
 mod home;
 mod output;

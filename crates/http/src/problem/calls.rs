@@ -94,12 +94,7 @@ impl From<CallError> for Problem {
         let detail = error.to_string();
         match error {
             CallError::Use(error) => error.into(),
-            CallError::Overloaded => Self::new(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "overloaded",
-                "too many requests wait already",
-            )
-            .with_detail("nothing was sent; try again in a moment"),
+            CallError::Overloaded => Self::overloaded(),
             CallError::Malformed(detail) => Self::malformed(detail),
             CallError::UnusableSecret => unusable(detail),
             CallError::ForbiddenAddress(why) => Self::new(

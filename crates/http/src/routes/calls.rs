@@ -59,16 +59,12 @@ fn models<S: ApiStore>(
 }
 
 impl<S> Services<S> {
-    /// Asks, and waits for the answer. Routes run on threads that may wait, but the storage needs
-    /// them too: more than a few would stop everything else while a provider is slow.
+    /// Asks, and waits for the answer, on a thread that may wait.
     fn ask<T>(
         &self,
         question: impl FnOnce(&Arc<dyn CallServices>) -> Calling<T>,
     ) -> Result<Result<T, CallError>, Problem> {
         let calls = self.calls.as_ref().ok_or_else(Problem::no_broker)?;
-        let Ok(_place) = self.waiting.try_acquire() else {
-            return Ok(Err(CallError::Overloaded));
-        };
         let runtime = Handle::try_current().map_err(|_| Problem::internal())?;
         Ok(runtime.block_on(question(calls)))
     }

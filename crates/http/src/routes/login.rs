@@ -20,7 +20,8 @@ pub(crate) fn endpoints<S: ApiStore>() -> Vec<Endpoint<S>> {
             "/auth/token",
             "Log in: the first step, with a password",
             with_password,
-        ),
+        )
+        .hashing(),
         Endpoint::open(
             Method::POST,
             "/auth/mfa/login-verify",
@@ -39,6 +40,7 @@ pub(crate) fn endpoints<S: ApiStore>() -> Vec<Endpoint<S>> {
             "Show the second factor anew, for sensitive changes",
             step_up,
         )
+        .hashing()
         .sensitive(),
     ]
 }

@@ -30,6 +30,7 @@ pub(crate) fn endpoints<S: ApiStore>() -> Vec<Endpoint<S>> {
             "Change the names and the password of the caller",
             change,
         )
+        .hashing()
         .sensitive(),
     ]
 }

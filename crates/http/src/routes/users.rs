@@ -17,7 +17,7 @@ use crate::services::{ApiStore, Services};
 pub(crate) fn endpoints<S: ApiStore>() -> Vec<Endpoint<S>> {
     vec![
         Endpoint::new(Method::GET, "/users", "All users", list),
-        Endpoint::new(Method::POST, "/users", "Make a person", create),
+        Endpoint::new(Method::POST, "/users", "Make a person", create).hashing(),
         Endpoint::new(Method::GET, "/users/{id}", "One user", user),
         Endpoint::new(Method::PATCH, "/users/{id}", "Change a user", change),
         Endpoint::new(Method::DELETE, "/users/{id}", "Delete a user", delete),

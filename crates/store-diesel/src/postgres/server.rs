@@ -238,11 +238,15 @@ const KEYWORDS: &[&str] = &[
 ];
 
 const DEFAULTS: &[(&str, &str)] = &[
-    ("connect_timeout", "5"),
+    ("connect_timeout", "2"),
     ("fallback_application_name", "keyward"),
     // Empty counts as given, so that PGHOSTADDR is not asked.
     ("hostaddr", ""),
-    ("tcp_user_timeout", "10000"),
+    // A machine that is gone is noticed within some seconds, also while its answer is awaited.
+    ("keepalives_count", "2"),
+    ("keepalives_idle", "2"),
+    ("keepalives_interval", "1"),
+    ("tcp_user_timeout", "4000"),
 ];
 
 /// Debian's, then the one of PostgreSQL itself.
@@ -351,8 +355,9 @@ mod tests {
         assert_eq!(
             server.unwrap().conninfo(),
             "connect_timeout='9' dbname='key ward' fallback_application_name='keyward' \
-             host='127.0.0.1' hostaddr='' password='p@ss\\\\ w/rd' port='5433' \
-             tcp_user_timeout='10000' user='o\\'neil' "
+             host='127.0.0.1' hostaddr='' keepalives_count='2' keepalives_idle='2' \
+             keepalives_interval='1' password='p@ss\\\\ w/rd' port='5433' \
+             tcp_user_timeout='4000' user='o\\'neil' "
         );
         let server = Server::parse("/test").unwrap();
         assert!(

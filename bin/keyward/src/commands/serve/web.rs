@@ -6,10 +6,11 @@ use std::time::Duration;
 use actix_web::http::header::STRICT_TRANSPORT_SECURITY;
 use actix_web::middleware::{Condition, DefaultHeaders, from_fn};
 use actix_web::{App, HttpServer};
-use keyward_http::{Api, Metrics, TrustedProxies, edge, trusted_peers};
+use keyward_http::{Api, BLOCKING_THREADS, Metrics, TrustedProxies, edge, trusted_peers};
 use keyward_store_diesel::DieselStore;
 use rustls::ServerConfig;
 
+use super::stop::{REQUESTS_SECONDS, StopSignals};
 use super::traces::traced;
 use crate::settings::Settings;
 
@@ -80,7 +81,8 @@ impl Web {
             let metrics = metrics.transpose()?;
             let handle = metrics.as_ref().map(actix_web::dev::Server::handle);
             let other = metrics.map(actix_web::rt::spawn);
-            main(self.api, self.listener, self.tls, self.conduct)?.await?;
+            let stop = StopSignals::listen()?.first();
+            main(self.api, self.listener, self.tls, self.conduct, stop)?.await?;
             if let (Some(handle), Some(other)) = (handle, other) {
                 handle.stop(true).await;
                 // It has no more to say than that it stopped.
@@ -97,6 +99,7 @@ fn main(
     listener: TcpListener,
     tls: Option<ServerConfig>,
     conduct: Conduct,
+    stop: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<actix_web::dev::Server> {
     let server = HttpServer::new(move || {
         let Conduct {
@@ -128,8 +131,9 @@ fn main(
     // Who hangs up waits for no answer: what was begun for them elsewhere ends.
     .h1_allow_half_closed(false)
     .max_connections(MAX_CONNECTIONS)
-    .worker_max_blocking_threads(BLOCKING_THREADS)
-    .shutdown_timeout(SHUTDOWN_SECONDS);
+    .worker_max_blocking_threads(BLOCKING_THREADS + keyward_mcp::PLACES)
+    .shutdown_signal(stop)
+    .shutdown_timeout(REQUESTS_SECONDS);
     let server = match tls {
         Some(tls) => server.listen_rustls_0_23(listener, tls)?,
         None => server.listen(listener)?,
@@ -163,7 +167,7 @@ fn operations(
     .tls_handshake_timeout(HEAD_DEADLINE)
     .h1_allow_half_closed(false)
     .max_connections(MAX_WATCHERS)
-    .worker_max_blocking_threads(2)
+    .worker_max_blocking_threads(BLOCKING_THREADS)
     .shutdown_timeout(1);
     let server = match tls {
         Some(tls) => server.listen_rustls_0_23(listener, tls)?,
@@ -212,7 +216,3 @@ const KEEP_ALIVE: Duration = Duration::from_secs(75);
 /// For each worker; more wait in the backlog of the listener.
 const MAX_CONNECTIONS: usize = 10_000;
 const MAX_WATCHERS: usize = 100;
-/// For each worker. What runs here waits for one of a few database connections or hashes a
-/// password, so many more would only queue elsewhere.
-const BLOCKING_THREADS: usize = 16;
-const SHUTDOWN_SECONDS: u64 = 10;
