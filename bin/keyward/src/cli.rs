@@ -3,7 +3,9 @@ use std::path::PathBuf;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-use crate::commands::{AgentCommand, BackupCommand, EnvArgs, ImportCommand, UserCommand};
+use crate::commands::{
+    AgentCommand, BackupCommand, EnvArgs, HealthArgs, ImportCommand, UserCommand,
+};
 use crate::exit::Failure;
 use crate::terminal;
 
@@ -74,6 +76,10 @@ pub(crate) enum Command {
     /// For a shell: `eval "$(keyward env CREDENTIAL)"`. The key itself is not printed; put it into
     /// `KEYWARD_API_KEY` before.
     Env(EnvArgs),
+    /// Ask the running server whether it is ready. Ends with 69 when it is not.
+    ///
+    /// For the probes of containers and supervisors, which need no other program for it then.
+    Health(HealthArgs),
     /// Print the OpenAPI document of the HTTP interface.
     Openapi,
     /// Check this installation. Ends with 0, with 1 on warnings, with 2 on failures.

@@ -69,6 +69,7 @@ fn run(cli: &Cli) -> Result<Exit, Failure> {
         }
         Command::Audit(AuditCommand::Anchor) => commands::audit_anchor(&settings(cli)?, output),
         Command::Env(args) => commands::env(&settings(cli)?, args, output),
+        Command::Health(args) => commands::health(&settings(cli)?, args, output),
         Command::Openapi => commands::openapi(),
         Command::Doctor { format } => doctor::run(&settings(cli)?, *format, output),
         Command::Completions { shell } => cli::completions(*shell).map(|()| Exit::Done),

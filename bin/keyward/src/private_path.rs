@@ -31,7 +31,7 @@ pub(crate) fn read_secret(path: &Path, readers: Readers) -> Result<SecretText, S
     let file = File::open(path).map_err(failed)?;
     // Of the open file: the path may lead elsewhere by now.
     let metadata = file.metadata().map_err(failed)?;
-    if readers == Readers::Owner && is_exposed(&metadata) {
+    if readers == Readers::Owner && is_exposed_key(path, &metadata) {
         return Err(SecretFileError::Exposed {
             path: path.to_owned(),
             mode: permission_bits(&metadata),
@@ -84,6 +84,28 @@ pub(crate) fn create(path: &Path, parts: &[&str]) -> io::Result<bool> {
     // Who came second, too: the first may not have come that far, and both go on.
     File::open(directory)?.sync_all()?;
     Ok(is_created)
+}
+
+/// Whether somebody else may do anything with this file, which holds a key.
+///
+/// Below the directory of credentials that a service manager makes for one service, a group may
+/// read: systemd gives the service its access there by an ACL, which shows as that of the group.
+pub(crate) fn is_exposed_key(path: &Path, metadata: &Metadata) -> bool {
+    let credentials = std::env::var_os(CREDENTIALS).map(PathBuf::from);
+    is_exposed_beside(credentials.as_deref(), path, metadata)
+}
+
+fn is_exposed_beside(credentials: Option<&Path>, path: &Path, metadata: &Metadata) -> bool {
+    let is_handed_over = credentials.is_some_and(|folder| {
+        folder.is_absolute()
+            && path.parent() == Some(folder)
+            && std::fs::metadata(folder).is_ok_and(|folder| !is_open_to_others(&folder))
+    });
+    if is_handed_over {
+        is_open_to_others(metadata)
+    } else {
+        is_exposed(metadata)
+    }
 }
 
 /// Whether group or others may do anything with this file or directory.
@@ -151,6 +173,8 @@ fn read_to_end(mut file: File, buffer: &mut [u8]) -> io::Result<usize> {
     }
 }
 
+/// Set by systemd for a unit with `LoadCredential=`.
+const CREDENTIALS: &str = "CREDENTIALS_DIRECTORY";
 /// Room for hundreds of keys; more is the wrong file.
 const MAX_BYTES: usize = 64 * 1024;
 
@@ -193,6 +217,29 @@ mod tests {
             let (_dir, path) = file(mode, b"content");
             assert!(read_secret(&path, Readers::Owner).is_ok());
         }
+    }
+
+    #[test]
+    fn a_group_may_read_what_a_service_manager_hands_over_and_nothing_else() {
+        let (dir, path) = file(0o440, b"content");
+        let is_exposed = |folder: Option<&Path>, mode| {
+            fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+            is_exposed_beside(folder, &path, &fs::metadata(&path).unwrap())
+        };
+        let (folder, elsewhere) = (dir.path(), tempfile::tempdir().unwrap());
+        fs::set_permissions(folder, Permissions::from_mode(0o750)).unwrap();
+        for (mode, here, there) in [
+            (0o400, false, false),
+            (0o440, false, true),
+            (0o460, true, true),
+            (0o444, true, true),
+        ] {
+            assert_eq!(is_exposed(Some(folder), mode), here, "{mode:o}");
+            assert_eq!(is_exposed(None, mode), there, "{mode:o}");
+            assert_eq!(is_exposed(Some(elsewhere.path()), mode), there, "{mode:o}");
+        }
+        fs::set_permissions(folder, Permissions::from_mode(0o755)).unwrap();
+        assert!(is_exposed(Some(folder), 0o440), "everybody gets there");
     }
 
     #[test]

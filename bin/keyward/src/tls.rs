@@ -1,6 +1,7 @@
 //! TLS of the server's own: certificates from files, which may change while it runs.
 
 mod identity;
+mod own;
 mod reload;
 
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use crate::exit::Failure;
 use crate::settings::TlsFiles;
 
 pub(crate) use self::identity::Identity;
+pub(crate) use self::own::connect_to_own;
 use self::reload::{Current, watch};
 
 /// What connections are accepted with, and what keeps its certificate up to date.

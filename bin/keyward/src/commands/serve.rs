@@ -3,6 +3,7 @@ mod flusher;
 mod key_keeper;
 mod listen;
 mod metrics;
+mod stop;
 mod traces;
 mod web;
 
@@ -23,8 +24,9 @@ use crate::tls::Tls;
 use crate::wiring::{Installation, relay};
 
 /// `keyward serve`: migrates, checks, listens, until it is told to stop (SIGTERM or SIGINT); then
-/// it finishes what it has begun.
-pub(crate) fn serve(settings: Settings) -> Result<Exit, Failure> {
+/// it finishes what it has begun, within ten seconds.
+pub(crate) fn serve(mut settings: Settings) -> Result<Exit, Failure> {
+    let handed_over = listen::handed_over(&mut settings)?;
     let settings = Arc::new(settings);
     let installation = Installation::open(&settings)?;
     match settings.mode {
@@ -32,7 +34,7 @@ pub(crate) fn serve(settings: Settings) -> Result<Exit, Failure> {
         Mode::Production => doctor::of_database(&settings).refuse_failures()?,
     }
     let tls = settings.tls.as_ref().map(Tls::start).transpose()?;
-    let listener = listen::for_clients(&settings)?;
+    let listener = listen::for_clients(&settings, handed_over)?;
     let metrics_listener = listen::for_metrics(&settings)?;
     let address = listener.local_addr().map_err(Failure::unavailable)?;
     let key_files = KeyFiles::of(&settings);
@@ -68,7 +70,6 @@ pub(crate) fn serve(settings: Settings) -> Result<Exit, Failure> {
         conduct: Conduct::of(&settings),
     }
     .run();
-    tell_systemd(NotifyState::Stopping);
     // Writes down how the last requests ended.
     drop(broker);
     flusher.stop();

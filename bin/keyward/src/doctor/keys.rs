@@ -136,7 +136,7 @@ fn exposed(paths: &[PathBuf]) -> Option<(String, String)> {
         .iter()
         .filter_map(|path| {
             let metadata = fs::metadata(path).ok()?;
-            let exposed = private_path::is_exposed(&metadata);
+            let exposed = private_path::is_exposed_key(path, &metadata);
             exposed.then(|| (path, private_path::permission_bits(&metadata)))
         })
         .collect();

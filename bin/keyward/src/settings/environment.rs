@@ -40,7 +40,7 @@ impl Environment {
                 if !value.is_empty() {
                     known.insert(variable.to_owned(), value);
                 }
-            } else if variable.starts_with(name::PREFIX) {
+            } else if variable.starts_with(name::PREFIX) && variable != name::OF_CLIENTS {
                 return Err(SettingsError::UnknownVariable {
                     variable: variable.to_owned(),
                     nearest: name::nearest(variable),

@@ -167,6 +167,9 @@ pub(super) fn nearest(unknown: &str) -> Option<String> {
 /// Variables that begin so are ours: one that is not known was misspelled.
 pub(super) const PREFIX: &str = "KEYWARD_";
 
+/// What clients keep their key in, as `keyward env` tells them to. It may well be set where this runs, and sets nothing.
+pub(super) const OF_CLIENTS: &str = "KEYWARD_API_KEY";
+
 #[cfg(test)]
 mod tests {
     use super::*;

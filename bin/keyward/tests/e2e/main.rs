@@ -19,6 +19,7 @@ mod broker_nodes;
 mod codes;
 mod commands;
 mod first_start;
+mod health;
 mod killed_between;
 mod mcp;
 #[cfg(target_os = "linux")]
@@ -32,6 +33,7 @@ mod revocation;
 mod secret_rotation;
 mod shown_once;
 mod slow;
+mod sockets;
 mod stop;
 mod story;
 mod tls;

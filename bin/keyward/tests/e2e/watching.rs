@@ -1,6 +1,6 @@
 //! What those see who watch a server: metrics, traces, systemd, and what is in the process.
 
-use std::io::{BufRead as _, Read as _, Write as _};
+use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::UnixDatagram;
 use std::sync::mpsc::channel;
@@ -205,50 +205,4 @@ fn the_checklist_of_a_running_server_is_that_of_doctor() {
     assert_eq!(ids(&shown), ids(&said));
     assert_eq!(shown["environment"], "development");
     server.stop();
-}
-
-/// Listens, and becomes the server with the socket as its descriptor 3, as systemd does it.
-const HAND_OVER: &str = "
-import os, socket, sys
-listener = socket.socket()
-listener.bind(('127.0.0.1', 0))
-listener.listen()
-print(listener.getsockname()[1], flush=True)
-os.dup2(listener.fileno(), 3)
-os.set_inheritable(3, True)
-os.environ.update(LISTEN_FDS='1', LISTEN_PID=str(os.getpid()))
-os.execv(sys.argv[1], [sys.argv[1], 'serve'])
-";
-
-#[test]
-fn a_socket_that_was_handed_over_is_served_in_place_of_bind() {
-    // Keys in the environment, so that the process starts itself anew with the socket.
-    let home = Home::new().with_keys().set("BIND", "192.0.2.1:1");
-    let mut python = std::process::Command::new("python3");
-    python.args(["-c", HAND_OVER, env!("CARGO_BIN_EXE_keyward")]);
-    python.env_clear().envs(home.variables());
-    python.env("PATH", std::env::var_os("PATH").unwrap());
-    let spawned = python
-        .current_dir(home.root())
-        .stdout(std::process::Stdio::piped())
-        .stderr(std::process::Stdio::null())
-        .spawn();
-    let Ok(mut child) = spawned else {
-        eprintln!(
-            "NOT RUN, python3 is missing: a_socket_that_was_handed_over_is_served_in_place_of_bind"
-        );
-        assert!(
-            std::env::var_os("REQUIRE_SERVICES").is_none(),
-            "python3 is missing"
-        );
-        return;
-    };
-    let mut port = String::new();
-    let mut output = std::io::BufReader::new(child.stdout.take().unwrap());
-    output.read_line(&mut port).unwrap();
-    let client = Client::new(&format!("127.0.0.1:{}", port.trim()), "");
-    let answer = client.get("/health/ready");
-    child.kill().unwrap();
-    child.wait().unwrap();
-    assert_eq!(answer.status, 200, "{answer:?}");
 }
