@@ -76,6 +76,7 @@ mod tickets;
 mod url;
 mod users;
 mod uses;
+mod waits;
 
 pub use durability::DurabilityReport;
 pub use failure::ConnectError;

@@ -8,6 +8,7 @@ use r2d2::{ManageConnection, Pool, PooledConnection};
 
 use crate::connection::{Access, AnyConnection};
 use crate::failure::{failed, is_connection_lost};
+use crate::waits::Waits;
 use crate::{ConnectError, DatabaseUrl, Options, PoolState};
 
 /// A pool for queries and one for changes.
@@ -20,6 +21,8 @@ pub(crate) struct Pools {
     // Opened when first needed: until then the database is not touched.
     read: OnceLock<Pool<Manager>>,
     write: OnceLock<Pool<Manager>>,
+    read_waits: Waits,
+    write_waits: Waits,
     /// Whether the database answers is asked on a connection that nothing else waits for.
     health: Mutex<Option<Link>>,
     epoch: Epoch,
@@ -32,6 +35,8 @@ impl Pools {
             options,
             read: OnceLock::new(),
             write: OnceLock::new(),
+            read_waits: Waits::default(),
+            write_waits: Waits::default(),
             health: Mutex::default(),
             epoch: Epoch::default(),
         }
@@ -73,13 +78,19 @@ impl Pools {
     }
 
     pub(crate) fn states(&self) -> Vec<PoolState> {
-        let pools = [("read", self.read.get()), ("write", self.write.get())];
-        let known = pools.into_iter().filter_map(|(name, pool)| {
+        let pools = [
+            ("read", self.read.get(), &self.read_waits),
+            ("write", self.write.get(), &self.write_waits),
+        ];
+        let known = pools.into_iter().filter_map(|(name, pool, waits)| {
             let state = pool?.state();
             Some(PoolState {
                 name,
                 connections: state.connections,
                 idle: state.idle_connections,
+                got: waits.got(),
+                waited: waits.waited(),
+                timeouts: waits.timeouts(),
             })
         });
         known.collect()
@@ -102,6 +113,10 @@ impl Pools {
     }
 
     fn build(&self, access: Access) -> Pool<Manager> {
+        let waits = match access {
+            Access::Write => &self.write_waits,
+            Access::Read | Access::Inspect => &self.read_waits,
+        };
         Pool::builder()
             .max_size(self.size(access))
             // At least one, or nobody would replace a lost connection while others wait for it.
@@ -109,6 +124,7 @@ impl Pools {
             .connection_timeout(self.options.wait)
             // Free of charge, see `is_valid`.
             .test_on_check_out(true)
+            .event_handler(Box::new(waits.clone()))
             .error_handler(Box::new(LogErrors))
             .build_unchecked(self.manager(access))
     }

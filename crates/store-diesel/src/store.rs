@@ -165,6 +165,12 @@ pub struct PoolState {
     pub connections: u32,
     /// How many of them wait for work.
     pub idle: u32,
+    /// How often a unit of work got one, since the start.
+    pub got: u64,
+    /// How long those have waited for it, together.
+    pub waited: Duration,
+    /// How often a unit of work got none in time.
+    pub timeouts: u64,
 }
 
 fn server_time(connection: &mut AnyConnection) -> QueryResult<Option<Timestamp>> {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::running::{Client, Home};
+use crate::running::{Client, Home, until};
 
 /// A port that was free a moment ago.
 fn free_port() -> String {
@@ -48,6 +48,8 @@ fn requests_keys_attempts_and_events_are_counted() {
         r#"keyward_authentications_total{outcome="accepted"} 3"#,
         r#"keyward_audit_events_total{action="credential.create"} 1"#,
         r#"keyward_database_connections{pool="write",state="#,
+        r#"keyward_database_wait_seconds{pool="read"}"#,
+        r#"keyward_database_timeouts_total{pool="write"} 0"#,
         "process_resident_memory_bytes ",
     ] {
         assert!(metrics.contains(line), "{line}\n{metrics}");
@@ -204,5 +206,41 @@ fn the_checklist_of_a_running_server_is_that_of_doctor() {
     };
     assert_eq!(ids(&shown), ids(&said));
     assert_eq!(shown["environment"], "development");
+    server.stop();
+}
+
+#[test]
+fn values_that_a_rotation_moves_are_counted() {
+    let home = Home::new();
+    let server = home.start();
+    let admin = server.admin();
+    for n in 0..5 {
+        admin.keep(
+            &format!("kept {n}"),
+            "generic",
+            &json!({ "token": "a token" }),
+        );
+    }
+    assert_eq!(home.run(&["keys", "add"]).code, 0);
+    let status: serde_json::Value =
+        serde_json::from_str(&home.run(&["keys", "status", "--json"]).stdout).unwrap();
+    let keys = status["keys"].as_array().unwrap();
+    let added = keys.iter().find(|key| key["state"] == "added").unwrap();
+    let kid = added["kid"].as_str().unwrap();
+    until("a server that holds the new key", || {
+        (home.run(&["keys", "activate", kid]).code == 0).then_some(())
+    });
+    let start = json!({ "action": "start" });
+    admin
+        .post("/api/v1/encryption/rotation", &start)
+        .expect(200);
+    let moved = until("values that were moved", || {
+        let metrics = server.get("/metrics").body;
+        let line = metrics
+            .lines()
+            .find_map(|line| line.strip_prefix("keyward_rotation_values_total "))?;
+        line.parse::<u64>().ok().filter(|moved| *moved >= 5)
+    });
+    assert!(moved >= 5);
     server.stop();
 }

@@ -6,6 +6,7 @@ use keyward_core::with_causes;
 use keyward_encryption::{KeepError, Pass, Reencrypt, RotationState, ServingNode, Step};
 use keyward_store_diesel::DieselStore;
 
+use super::metrics;
 use crate::background::Background;
 use crate::exit::Failure;
 use crate::keys::KeyFiles;
@@ -113,7 +114,8 @@ impl Work {
         while begun.elapsed() < EVERY {
             let step = Instant::now();
             match self.worker.step(&mut self.pass) {
-                Ok(Step::Moved(_)) => {
+                Ok(Step::Moved(values)) => {
+                    metrics::moved(values);
                     std::thread::sleep(step.elapsed().clamp(SHORTEST_PAUSE, EVERY));
                 }
                 Ok(Step::Done { unreadable }) => {

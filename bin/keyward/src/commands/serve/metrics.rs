@@ -40,6 +40,16 @@ fn describe() {
         CONNECTIONS,
         "Open connections to the database, by pool and state"
     );
+    metrics::describe_counter!(GOT, "Units of work that got a connection to the database");
+    metrics::describe_gauge!(
+        WAITED,
+        "Seconds that those have waited for it, together, since the start"
+    );
+    metrics::describe_counter!(TIMEOUTS, "Units of work that got no connection in time");
+    metrics::describe_counter!(
+        MOVED,
+        "Values that this node has moved to the active key, or signed anew"
+    );
     metrics::describe_gauge!("keyward_build_info", "1, with the version as a label");
     metrics::gauge!("keyward_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
 }
@@ -49,10 +59,22 @@ fn pools(store: &DieselStore) {
         let (idle, all) = (f64::from(pool.idle), f64::from(pool.connections));
         metrics::gauge!(CONNECTIONS, "pool" => pool.name, "state" => "idle").set(idle);
         metrics::gauge!(CONNECTIONS, "pool" => pool.name, "state" => "used").set(all - idle);
+        metrics::counter!(GOT, "pool" => pool.name).absolute(pool.got);
+        metrics::gauge!(WAITED, "pool" => pool.name).set(pool.waited.as_secs_f64());
+        metrics::counter!(TIMEOUTS, "pool" => pool.name).absolute(pool.timeouts);
     }
 }
 
+/// `values` were moved in a rotation.
+pub(super) fn moved(values: usize) {
+    metrics::counter!(MOVED).increment(u64::try_from(values).unwrap_or_default());
+}
+
 const CONNECTIONS: &str = "keyward_database_connections";
+const GOT: &str = "keyward_database_units_total";
+const WAITED: &str = "keyward_database_wait_seconds";
+const TIMEOUTS: &str = "keyward_database_timeouts_total";
+const MOVED: &str = "keyward_rotation_values_total";
 
 /// Of histograms of times.
 const SECONDS: [f64; 12] = [
