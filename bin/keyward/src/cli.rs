@@ -4,7 +4,8 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use crate::commands::{
-    AgentCommand, BackupCommand, EnvArgs, HealthArgs, ImportCommand, UserCommand,
+    AgentCommand, ApiKeyCommand, BackupCommand, CredentialCommand, EnvArgs, ExportArgs, HealthArgs,
+    ImportCommand, ManArgs, ReferenceFormat, UserCommand,
 };
 use crate::exit::Failure;
 use crate::terminal;
@@ -48,10 +49,15 @@ pub(crate) enum Output {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Migrate the database, check the settings, and serve.
+    #[command(
+        after_help = "Examples:\n  keyward serve\n  KEYWARD_ENV=production keyward serve --config /etc/keyward/keyward.toml"
+    )]
     Serve,
     /// Create the first administrator and its API key.
+    #[command(after_help = "Example:\n  keyward init --username ada")]
     Init(InitArgs),
     /// Bring the database schema up to date.
+    #[command(after_help = "Example:\n  keyward migrate")]
     Migrate,
     /// People, administered by the operator of this host.
     #[command(subcommand)]
@@ -59,6 +65,12 @@ pub(crate) enum Command {
     /// Agents, administered by the operator of this host.
     #[command(subcommand)]
     Agent(AgentCommand),
+    /// Credentials of other services, administered by the operator of this host.
+    #[command(subcommand)]
+    Credential(CredentialCommand),
+    /// API keys, administered by the operator of this host.
+    #[command(subcommand)]
+    ApiKey(ApiKeyCommand),
     /// Take over what another system keeps.
     #[command(subcommand)]
     Import(ImportCommand),
@@ -75,20 +87,41 @@ pub(crate) enum Command {
     ///
     /// For a shell: `eval "$(keyward env CREDENTIAL)"`. The key itself is not printed; put it into
     /// `KEYWARD_API_KEY` before.
+    #[command(after_help = "Example:\n  eval \"$(keyward env OpenAI)\"")]
     Env(EnvArgs),
     /// Ask the running server whether it is ready. Ends with 69 when it is not.
     ///
     /// For the probes of containers and supervisors, which need no other program for it then.
+    #[command(
+        after_help = "Examples:\n  keyward health\n  keyward health --address 127.0.0.1:8080"
+    )]
     Health(HealthArgs),
     /// Print the OpenAPI document of the HTTP interface.
+    #[command(after_help = "Example:\n  keyward openapi > openapi.json")]
     Openapi,
     /// Check this installation. Ends with 0, with 1 on warnings, with 2 on failures.
+    #[command(
+        after_help = "Examples:\n  keyward doctor\n  keyward doctor --format sarif > keyward.sarif"
+    )]
     Doctor {
         /// How to print the checks [default: table, or json with --json].
         #[arg(long, value_enum)]
         format: Option<ReportFormat>,
     },
+    /// Print everything that can be set, with its default.
+    #[command(after_help = "Examples:\n  keyward settings\n  keyward settings --format markdown")]
+    Settings {
+        /// How to print it [default: text, or json with --json].
+        #[arg(long, value_enum)]
+        format: Option<ReferenceFormat>,
+    },
+    /// Print the manual, as `man` reads it, or write a page for each command.
+    #[command(
+        after_help = "Examples:\n  keyward man | man -l -\n  keyward man --out-dir /usr/local/share/man/man1"
+    )]
+    Man(ManArgs),
     /// Print completions for a shell.
+    #[command(after_help = "Example:\n  keyward completions bash > /etc/bash_completion.d/keyward")]
     Completions {
         /// The shell.
         shell: Shell,
@@ -110,24 +143,32 @@ pub(crate) struct InitArgs {
 #[derive(Debug, Subcommand)]
 pub(crate) enum KeysCommand {
     /// Print new keys in the form in which they are set. Nothing is stored.
+    #[command(after_help = "Example:\n  keyward keys generate > keys.env")]
     Generate,
     /// Generate a key and put it in front of those in the key file. Nothing is sealed under it yet.
+    #[command(after_help = "Examples:\n  keyward keys add\n  keyward keys add --secret")]
     Add {
         /// A secret for `SECRET_KEY`, and not an encryption key.
         #[arg(long)]
         secret: bool,
     },
     /// Show which keys there are, and how many values are sealed under or signed by which.
+    #[command(after_help = "Example:\n  keyward keys status --json")]
     Status,
     /// Seal new values under this key, or sign rows with this secret. Every node must hold it.
+    #[command(after_help = "Example:\n  keyward keys activate 0123456789abcdef")]
     Activate {
         /// Its id, as `keyward keys status` shows it.
         #[arg(value_name = "KID")]
         kid: String,
     },
     /// Move every stored value to the active key and sign rows anew, while everything runs.
+    #[command(
+        after_help = "Examples:\n  keyward keys rotate\n  keyward keys rotate --rate 500\n  keyward keys rotate --pause"
+    )]
     Rotate(RotateArgs),
     /// End the life of a key that nothing needs any more.
+    #[command(after_help = "Example:\n  keyward keys retire 0123456789abcdef")]
     Retire {
         /// Its id, as `keyward keys status` shows it.
         #[arg(value_name = "KID")]
@@ -154,13 +195,25 @@ pub(crate) struct RotateArgs {
 #[derive(Debug, Subcommand)]
 pub(crate) enum AuditCommand {
     /// Check that no event was changed, removed or put in. Ends with 1 when one was.
+    #[command(
+        after_help = "Examples:\n  keyward audit verify\n  keyward audit verify --anchor \"$(cat keyward.anchor)\""
+    )]
     Verify {
         /// What `keyward audit anchor` printed earlier: detects a log cut off after it, too.
         #[arg(long, value_name = "TEXT")]
         anchor: Option<String>,
     },
     /// Print the end of the log, to be kept elsewhere.
+    #[command(after_help = "Example:\n  keyward audit anchor > keyward.anchor")]
     Anchor,
+    /// Print events, or write them to a file: for archives and for other programs.
+    ///
+    /// Each has the MAC that ties it to the one before it. Export after `keyward audit verify`, and keep the
+    /// anchor beside the file: it vouches for the log up to there.
+    #[command(
+        after_help = "Examples:\n  keyward audit export --since 2027-01-01T00:00:00Z --output events.jsonl\n  keyward audit export --format csv --output events.csv"
+    )]
+    Export(ExportArgs),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -193,6 +246,59 @@ mod tests {
         for cli in [before, after] {
             assert_eq!(cli.output(), Output::Json);
             assert_eq!(cli.config, Some(PathBuf::from("a.toml")));
+        }
+    }
+
+    /// Commands that do something, by their words.
+    fn leaves(command: &clap::Command, words: &[String]) -> Vec<(String, clap::Command)> {
+        let mut found = Vec::new();
+        for sub in command
+            .get_subcommands()
+            .filter(|sub| sub.get_name() != "help")
+        {
+            let mut words = words.to_vec();
+            words.push(sub.get_name().to_owned());
+            if sub.has_subcommands() {
+                found.extend(leaves(sub, &words));
+            } else {
+                found.push((words.join(" "), sub.clone()));
+            }
+        }
+        found
+    }
+
+    #[test]
+    fn every_command_says_what_it_does_and_shows_how() {
+        let all = leaves(&Cli::command(), &[]);
+        assert!(all.len() > 40, "{}", all.len());
+        for (words, command) in all {
+            assert!(command.get_about().is_some(), "{words}");
+            for argument in command.get_arguments() {
+                let name = argument.get_id();
+                assert!(argument.get_help().is_some(), "{words}: {name}");
+            }
+            let help = command.get_after_help().map(ToString::to_string);
+            let help = help.unwrap_or_else(|| panic!("no example: {words}"));
+            assert!(
+                help.contains(&format!("keyward {words}")),
+                "{words}: {help}"
+            );
+            for line in help.lines().filter(|line| line.starts_with("  ")) {
+                parses(line.trim());
+            }
+        }
+    }
+
+    /// The part of an example that this binary gets.
+    fn parses(example: &str) {
+        let line = example.rsplit_once("keyward ").map_or("", |(_, rest)| rest);
+        let line = ["<", ">", "|", ")\""]
+            .into_iter()
+            .fold(line, |line, end| line.split(end).next().unwrap());
+        let line = line.replace("\"$(cat keyward.anchor", "anchor");
+        let words = std::iter::once("keyward").chain(line.split_whitespace());
+        if let Err(error) = Cli::try_parse_from(words) {
+            panic!("{example}: {error}");
         }
     }
 

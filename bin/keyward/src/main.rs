@@ -12,6 +12,7 @@ mod keys;
 mod logging;
 mod memory;
 mod private_path;
+mod progress;
 mod settings;
 mod startup;
 mod terminal;
@@ -22,7 +23,7 @@ mod wiring;
 use std::alloc::System;
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory as _, Parser};
 use zeroizing_alloc::ZeroAlloc;
 
 use crate::cli::{AuditCommand, Cli, Command};
@@ -60,6 +61,8 @@ fn run(cli: &Cli) -> Result<Exit, Failure> {
         Command::Init(args) => commands::init(&settings(cli)?, args, output),
         Command::Migrate => commands::migrate(&settings(cli)?, output),
         Command::Agent(command) => commands::agent(&settings(cli)?, command, output),
+        Command::Credential(command) => commands::credential(&settings(cli)?, command, output),
+        Command::ApiKey(command) => commands::api_key(&settings(cli)?, command, output),
         Command::User(command) => commands::user(&settings(cli)?, command, output),
         Command::Import(command) => commands::import(|| settings(cli), command, output),
         Command::Keys(command) => commands::keys(|| settings(cli), command, output),
@@ -67,11 +70,14 @@ fn run(cli: &Cli) -> Result<Exit, Failure> {
         Command::Audit(AuditCommand::Verify { anchor }) => {
             commands::audit_verify(&settings(cli)?, anchor.as_deref(), output)
         }
+        Command::Audit(AuditCommand::Export(args)) => commands::audit_export(&settings(cli)?, args),
         Command::Audit(AuditCommand::Anchor) => commands::audit_anchor(&settings(cli)?, output),
         Command::Env(args) => commands::env(&settings(cli)?, args, output),
         Command::Health(args) => commands::health(&settings(cli)?, args, output),
         Command::Openapi => commands::openapi(),
         Command::Doctor { format } => doctor::run(&settings(cli)?, *format, output),
+        Command::Settings { format } => commands::settings(*format, output),
+        Command::Man(args) => commands::man(Cli::command(), args),
         Command::Completions { shell } => cli::completions(*shell).map(|()| Exit::Done),
     }
 }

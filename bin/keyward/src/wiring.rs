@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use keyward_audit::{AuditLog, VerifyAudit};
+use keyward_audit::{AuditLog, ReadAudit, VerifyAudit};
 use keyward_auth::{Environment, Hashing, Housekeeping, LastUsed, Setup};
 use keyward_broker::{AllowPrivate, Broker, Egress};
 use keyward_core::{Clock, Store as _, SystemClock, with_causes};
-use keyward_credentials::{Caller, CredentialScope};
+use keyward_credentials::{Caller, CredentialScope, ManageCredentials};
 use keyward_crypto::{KeyId, Passwords, PlainFernet};
 use keyward_encryption::{
     KeepError, KitRegister, ManageEncryption, Reencrypt, ServingNode, keep, learn_audit_keys,
@@ -126,6 +126,16 @@ impl Installation {
     /// What services work with.
     pub(crate) fn environment(&self) -> Environment<DieselStore> {
         self.environment.clone()
+    }
+
+    /// The service that reads the audit log.
+    pub(crate) fn read_audit(&self) -> ReadAudit<DieselStore> {
+        ReadAudit::new(self.store.clone())
+    }
+
+    /// The service that keeps credentials.
+    pub(crate) fn credentials(&self) -> ManageCredentials<DieselStore> {
+        ManageCredentials::new(&self.environment, self.options.credential_scope)
     }
 
     /// The service that makes the first administrator.

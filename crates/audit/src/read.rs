@@ -18,4 +18,9 @@ impl<S: Store<Tx: AuditEvents>> ReadAudit<S> {
         self.store
             .lookup(|tx| tx.audit_events_before(before, limit))
     }
+
+    /// Up to `limit` events after `after`, oldest first; 0 is before all.
+    pub fn oldest(&self, after: Seq, limit: i64) -> Result<Vec<Record>, StoreError> {
+        self.store.lookup(|tx| tx.audit_events_after(after, limit))
+    }
 }

@@ -1,4 +1,4 @@
-use keyward_audit::{Action, Event, Subject};
+use keyward_audit::{Action, Actor, Event, Subject};
 use keyward_core::{LegacyId, Store, StoreError, Timestamp};
 use keyward_crypto::{ApiKey, ApiKeyId, ApiKeyKind, MacRing, Signed};
 use serde::{Deserialize, Serialize};
@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// Makes, lists, rotates and revokes API keys.
-pub struct ManageKeys<S>(Environment<S>);
+pub struct ManageKeys<S>(pub(crate) Environment<S>);
 
 impl<S: Store<Tx: AuthTx>> ManageKeys<S> {
     /// Wires the service.
@@ -46,11 +46,10 @@ impl<S: Store<Tx: AuthTx>> ManageKeys<S> {
         attempt: Option<&Idempotency>,
     ) -> Result<(KeyView, Option<ApiKey>), KeyError> {
         self.create(caller, new, attempt, |tx, caller| {
-            let owner = self.owner(tx, user)?;
+            let owner = self.owner_of_keys(tx, user)?;
             Ok(Owner {
-                user,
-                kind: owner.kind,
-                possible: owner.scopes().intersection(caller.key.scopes),
+                possible: owner.possible.intersection(caller.key.scopes),
+                ..owner
             })
         })
     }
@@ -159,7 +158,8 @@ impl<S: Store<Tx: AuthTx>> ManageKeys<S> {
             // What is asked for is checked inside: a repeat is answered as it was then, whatever
             // has changed since.
             Idempotency::once(attempt, tx, caller.user, now, |tx| {
-                let draft = Draft::of(new, &owner(tx, caller)?, caller, now)?;
+                let owner = owner(tx, caller)?;
+                let draft = Draft::of(new, &owner, bounded_expiry(caller, new.expires_at, now)?)?;
                 let key = ApiKey::generate(draft.kind);
                 let record = draft.record(&key, &self.0.macs, now);
                 let view = KeyView::of(&record, None);
@@ -175,7 +175,7 @@ impl<S: Store<Tx: AuthTx>> ManageKeys<S> {
         Ok(shown_once(outcome, secret))
     }
 
-    fn list(
+    pub(crate) fn list(
         &self,
         user: UserId,
         after: Option<KeyCursor>,
@@ -199,17 +199,28 @@ impl<S: Store<Tx: AuthTx>> ManageKeys<S> {
         self.0.store.write(|tx| {
             let caller = Needed::recheck(caller, tx, &self.0.macs, now)?;
             also(&caller, now)?;
-            let old = self.own_live_key(tx, user, id, now)?;
-            let mut ended = old.unverified().clone();
-            ended.revoked_at = Some(now);
-            if !tx.replace_api_key(old.mac(), &Signed::sign(ended, &self.0.macs))? {
-                return Err(KeyError::Busy);
-            }
-            let event =
-                Event::new(caller.actor(), KEY_REVOKE, subject(id)).with("user", user.to_string());
-            self.0.audit.record(tx, &event)?;
-            Ok(())
+            self.end(tx, (user, id), caller.actor(), now).map(|_| ())
         })
+    }
+
+    /// Ends a live key of `user`, and has it written down.
+    pub(crate) fn end(
+        &self,
+        tx: &mut S::Tx,
+        (user, id): (UserId, ApiKeyId),
+        by: Actor,
+        now: Timestamp,
+    ) -> Result<KeyView, KeyError> {
+        let old = self.own_live_key(tx, user, id, now)?;
+        let mut ended = old.unverified().clone();
+        ended.revoked_at = Some(now);
+        let view = KeyView::of(&ended, None);
+        if !tx.replace_api_key(old.mac(), &Signed::sign(ended, &self.0.macs))? {
+            return Err(KeyError::Busy);
+        }
+        let event = Event::new(by, KEY_REVOKE, subject(id)).with("user", user.to_string());
+        self.0.audit.record(tx, &event)?;
+        Ok(view)
     }
 
     fn own_live_key(
@@ -234,6 +245,16 @@ impl<S: Store<Tx: AuthTx>> ManageKeys<S> {
             return Err(KeyError::NotFound);
         }
         Ok(found.key)
+    }
+
+    /// A user as the owner of a new key.
+    pub(crate) fn owner_of_keys(&self, tx: &mut S::Tx, user: UserId) -> Result<Owner, KeyError> {
+        let owner = self.owner(tx, user)?;
+        Ok(Owner {
+            user,
+            kind: owner.kind,
+            possible: owner.scopes(),
+        })
     }
 
     fn owner(&self, tx: &mut S::Tx, user: UserId) -> Result<User, KeyError> {
@@ -340,7 +361,7 @@ pub(crate) struct Draft<'a> {
 }
 
 /// For whom a key is made, and what it can get at most.
-struct Owner {
+pub(crate) struct Owner {
     user: UserId,
     kind: UserKind,
     possible: Scopes,
@@ -348,11 +369,10 @@ struct Owner {
 
 impl<'a> Draft<'a> {
     /// Holds what is asked for against what is possible.
-    fn of(
+    pub(crate) fn of(
         new: &'a NewKey,
         owner: &Owner,
-        caller: &Principal,
-        now: Timestamp,
+        expires_at: Option<Timestamp>,
     ) -> Result<Self, KeyError> {
         let scopes = new.scopes.unwrap_or(owner.possible);
         let stronger = scopes.without(owner.possible);
@@ -364,7 +384,7 @@ impl<'a> Draft<'a> {
             kind: kind_for(owner.kind),
             name: &new.name,
             scopes,
-            expires_at: bounded_expiry(caller, new.expires_at, now)?,
+            expires_at,
         })
     }
 

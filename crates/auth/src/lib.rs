@@ -16,6 +16,7 @@ mod factors;
 mod formats;
 mod guard;
 mod hashing;
+mod host_keys;
 mod housekeeping;
 mod idempotency;
 mod last_used;

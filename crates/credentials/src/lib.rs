@@ -16,6 +16,7 @@ mod fields;
 mod manage;
 mod mask;
 mod model;
+mod on_host;
 mod ports;
 mod provider;
 mod rules;

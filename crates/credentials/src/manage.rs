@@ -41,10 +41,10 @@ impl CredentialScope {
 
 /// Keeps, lists, changes and deletes credentials. Never opens one.
 pub struct ManageCredentials<S> {
-    store: S,
-    viewer: Viewer,
-    audit: AuditLog,
-    clock: Arc<dyn Clock>,
+    pub(crate) store: S,
+    pub(crate) viewer: Viewer,
+    pub(crate) audit: AuditLog,
+    pub(crate) clock: Arc<dyn Clock>,
     scope: CredentialScope,
 }
 
@@ -434,7 +434,7 @@ fn cleared(change: &Change, present: &BTreeMap<FieldPath, Mask>, moved: bool) ->
         .collect()
 }
 
-fn names<'a>(paths: impl IntoIterator<Item = &'a FieldPath>) -> String {
+pub(crate) fn names<'a>(paths: impl IntoIterator<Item = &'a FieldPath>) -> String {
     let paths: Vec<_> = paths.into_iter().map(FieldPath::as_str).collect();
     paths.join(" ")
 }
@@ -443,6 +443,6 @@ pub(crate) fn subject(id: CredentialId) -> Subject {
     Subject::new("credential", id)
 }
 
-const CREDENTIAL_CREATE: Action = Action("credential.create");
+pub(crate) const CREDENTIAL_CREATE: Action = Action("credential.create");
 const CREDENTIAL_CHANGE: Action = Action("credential.change");
-const CREDENTIAL_DELETE: Action = Action("credential.delete");
+pub(crate) const CREDENTIAL_DELETE: Action = Action("credential.delete");

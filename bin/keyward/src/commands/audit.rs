@@ -1,3 +1,6 @@
+mod export;
+mod form;
+
 use keyward_audit::{Anchor, Verification};
 use serde_json::json;
 
@@ -6,6 +9,8 @@ use crate::exit::{Exit, Failure};
 use crate::settings::Settings;
 use crate::terminal;
 use crate::wiring::{Installation, broken};
+
+pub(crate) use self::export::{ExportArgs, audit_export};
 
 /// `keyward audit verify`: checks the whole chain; ends with 1 when something does not fit.
 pub(crate) fn audit_verify(

@@ -19,6 +19,9 @@ use crate::wiring::{Installation, broken};
 #[derive(Debug, Subcommand)]
 pub(crate) enum ImportCommand {
     /// Users, API keys and credentials of Pipelit. Ends with 1 when a row is refused.
+    #[command(
+        after_help = "Examples:\n  keyward import pipelit --from sqlite:///srv/pipelit/pipelit.db --key-file /srv/pipelit/.env --dry-run\n  keyward import pipelit --from sqlite:///srv/pipelit/pipelit.db --key-file /srv/pipelit/.env"
+    )]
     Pipelit(PipelitArgs),
 }
 

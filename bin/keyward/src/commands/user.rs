@@ -9,13 +9,13 @@ mod passwords;
 mod refusal;
 mod status;
 
-use keyward_auth::{Host, ManageMfa, ManageUsers, UserError, UserView};
+use keyward_auth::{ManageMfa, ManageUsers, UserView};
 use keyward_store_diesel::DieselStore;
 use serde_json::json;
 
-use self::arguments::Who;
 use self::refusal::no_change;
 use crate::cli::Output;
+use crate::commands::people::Who;
 use crate::exit::{Exit, Failure};
 use crate::settings::Settings;
 use crate::terminal;
@@ -78,12 +78,7 @@ impl Desk {
 
     /// The user with this id, or else with this name.
     fn find(&self, who: &Who) -> Result<UserView, Failure> {
-        let by_id = who.id().map(|id| self.users.user(&Host, id));
-        match by_id {
-            None | Some(Err(UserError::NotFound)) => self.users.user_named(Host, who.name()),
-            Some(found) => found,
-        }
-        .map_err(|error| no_change(&error))
+        who.find(&self.users).map_err(|error| no_change(&error))
     }
 
     /// Prints a user as they are now: as JSON, or what `text` says about them.

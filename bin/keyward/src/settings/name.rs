@@ -83,6 +83,62 @@ impl Name {
         self.variable().to_lowercase()
     }
 
+    /// The variable that names a file with the value, for a secret.
+    pub(crate) fn file_variable(self) -> Option<String> {
+        self.is_secret().then(|| twin(self.variable()))
+    }
+
+    /// What it is for, in a sentence: for the manual and the reference.
+    pub(crate) fn meaning(self) -> &'static str {
+        match self {
+            Self::FieldEncryptionKey => {
+                "The keys that encrypt what is stored: one Fernet key, or several, newest first, with commas between them."
+            }
+            Self::SecretKey => {
+                "The secret that authenticates API keys, rows and the audit log; or several, newest first."
+            }
+            Self::DatabaseUrl => {
+                "Where the database is: sqlite://relative/path, sqlite:///absolute/path or postgres://…"
+            }
+            Self::KeywardEnv => {
+                "development or production, where nothing is generated and every blocking check must pass."
+            }
+            Self::Bind => "The address and the port to listen on.",
+            Self::TlsCertFile => "The certificate chain of the server, in PEM, for TLS of its own.",
+            Self::TlsKeyFile => "The private key that belongs to it, in PEM.",
+            Self::PublicAddress => {
+                "The address that clients reach the server by, where it is another than BIND."
+            }
+            Self::Debug => "Refused in production.",
+            Self::CorsAllowAllOrigins => {
+                "Lets web pages of all origins read answers. Refused in production."
+            }
+            Self::CorsOrigins => {
+                "The origins whose web pages can read answers, with commas between them."
+            }
+            Self::TrustedProxies => {
+                "Addresses and networks of proxies that say who the client is; in production nobody else is served."
+            }
+            Self::BrokerAllowPrivate => {
+                "Hosts and networks that the broker may reach although they are private."
+            }
+            Self::CredentialScope => {
+                "global, or owner: then everybody but administrators sees only what they made."
+            }
+            Self::AgentRequireAudience => "Whether agents have to name the receiver of every code.",
+            Self::LogFormat => "text or json.",
+            Self::LogLevel => {
+                "How much is logged: error, warn, info, debug or trace, also for single modules."
+            }
+            Self::MetricsBind => "An address and a port of their own for metrics and health.",
+            Self::OtlpEndpoint => "Where traces are sent, over OTLP.",
+            Self::CheckWaivers => {
+                "Checks that do not have to hold for a while: ID until YYYY-MM-DD because REASON."
+            }
+            Self::DataDir => "The folder for the database and the keys that development generates.",
+        }
+    }
+
     /// Whether no message may hold the value. Such a setting has a twin that names a file.
     pub(crate) fn is_secret(self) -> bool {
         matches!(
@@ -97,7 +153,7 @@ impl Name {
     }
 
     /// What holds when nothing is set.
-    pub(super) fn default_value(self) -> Option<&'static str> {
+    pub(crate) fn default_value(self) -> Option<&'static str> {
         match self {
             Self::KeywardEnv => Some("development"),
             Self::Bind => Some("127.0.0.1:8080"),

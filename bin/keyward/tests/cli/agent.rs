@@ -151,13 +151,13 @@ fn what_cannot_be_is_refused_and_says_what_to_do() {
     assert_eq!(done(&home, &["agent", "tree"]), "");
 }
 
-fn with_root() -> Home {
+pub(crate) fn with_root() -> Home {
     let home = Home::new().with_keys();
     done(&home, &["init", "--username", "root", "--json"]);
     home
 }
 
-fn done(home: &Home, arguments: &[&str]) -> String {
+pub(crate) fn done(home: &Home, arguments: &[&str]) -> String {
     let ran = home.run(arguments);
     assert_eq!(ran.code, 0, "{arguments:?}: {ran:?}");
     ran.stdout
@@ -174,11 +174,11 @@ fn refused(home: &Home, arguments: &[&str], said: &str) -> Ran {
     ran
 }
 
-fn json_of(text: &str) -> Value {
+pub(crate) fn json_of(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|_| panic!("no JSON: {text}"))
 }
 
-fn last_event(home: &Home) -> String {
+pub(crate) fn last_event(home: &Home) -> String {
     home.sql().value(
         "SELECT actor_kind || ' ' || action || ' ' || subject_id AS value FROM audit_events \
          ORDER BY seq DESC LIMIT 1",

@@ -12,12 +12,16 @@
 mod running;
 
 mod agent;
+mod api_key;
+mod audit_export;
 mod backup;
 mod backup_key;
 mod bad_productions;
+mod credential;
 mod doctor;
 mod env;
 mod keys;
+mod man;
 mod refusals;
 mod sandbox;
 mod shell;

@@ -1,97 +1,66 @@
-use std::io::IsTerminal as _;
 use std::time::{Duration, Instant};
 
 use crate::cli::Output;
+use crate::progress::{ProgressLine, bar};
 
-/// How far re-encryption is, on standard error: one line that changes on a terminal, a line now
-/// and then elsewhere, nothing where a program reads.
+/// How far re-encryption is.
 pub(super) struct Progress {
+    count: Count,
+    line: ProgressLine,
+}
+
+struct Count {
     total: u64,
     done: u64,
     begun_with: u64,
     begun: Instant,
-    shown: Option<Instant>,
-    style: Style,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Style {
-    Bar,
-    Lines,
-    Nothing,
 }
 
 impl Progress {
     pub(super) fn new(total: u64, done: u64, output: Output) -> Self {
-        let style = match output {
-            Output::Json => Style::Nothing,
-            Output::Text if std::io::stderr().is_terminal() => Style::Bar,
-            Output::Text => Style::Lines,
-        };
         Self {
-            total,
-            done,
-            begun_with: done,
-            begun: Instant::now(),
-            shown: None,
-            style,
+            count: Count {
+                total,
+                done,
+                begun_with: done,
+                begun: Instant::now(),
+            },
+            line: ProgressLine::new(output),
         }
     }
 
     /// Notes that values were moved, and waits until that many are allowed.
     pub(super) fn moved_at_most(&mut self, values: usize, rate: u32) {
         let values = u64::try_from(values).unwrap_or(0);
-        self.is_at(self.done.saturating_add(values).min(self.total));
-        let here = self.done.saturating_sub(self.begun_with);
-        let here = u32::try_from(here).unwrap_or(u32::MAX);
+        let done = self.count.done.saturating_add(values);
+        self.is_at(done.min(self.count.total));
         if values > 0 && rate > 0 {
-            let due = Duration::from_secs(1) * here / rate;
-            std::thread::sleep(due.saturating_sub(self.begun.elapsed()));
+            let due = Duration::from_secs(1) * self.count.here() / rate;
+            std::thread::sleep(due.saturating_sub(self.count.begun.elapsed()));
         }
     }
 
     /// Notes how far others are.
     pub(super) fn is_at(&mut self, done: u64) {
-        self.done = done;
-        let pause = if self.style == Style::Bar {
-            BAR_EVERY
-        } else {
-            LINE_EVERY
-        };
-        if self.shown.is_none_or(|shown| shown.elapsed() >= pause) {
-            self.show();
-        }
+        self.count.done = done;
+        self.line.show(|| self.count.line());
     }
 
     pub(super) fn finish(&mut self) {
-        self.show();
-        if self.style == Style::Bar {
-            eprintln!();
-        }
+        self.line.show_now(|| self.count.line());
+        self.line.finish();
     }
+}
 
-    fn show(&mut self) {
-        self.shown = Some(Instant::now());
-        match self.style {
-            Style::Bar => eprint!("\r{}\u{1b}[K", self.line()),
-            Style::Lines => eprintln!("{}", self.line()),
-            Style::Nothing => {}
-        }
+impl Count {
+    /// How many were moved by this process.
+    fn here(&self) -> u32 {
+        u32::try_from(self.done.saturating_sub(self.begun_with)).unwrap_or(u32::MAX)
     }
 
     fn line(&self) -> String {
-        let percent = (self.done.saturating_mul(100))
-            .checked_div(self.total)
-            .unwrap_or(100);
-        let cells = usize::try_from(percent / 5).unwrap_or(20).min(20);
-        format!(
-            "[{}{}] {percent} %  {} of {} values{}",
-            "#".repeat(cells),
-            ".".repeat(20 - cells),
-            self.done,
-            self.total,
-            self.estimate()
-        )
+        let bar = bar(self.done, self.total);
+        format!("{bar} values{}", self.estimate())
     }
 
     fn estimate(&self) -> String {
@@ -106,9 +75,6 @@ impl Progress {
     }
 }
 
-const BAR_EVERY: Duration = Duration::from_millis(200);
-const LINE_EVERY: Duration = Duration::from_secs(5);
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -116,15 +82,11 @@ mod tests {
     #[test]
     fn a_line_says_how_much_is_done_and_how_long_it_takes() {
         let mut progress = Progress::new(1_000, 100, Output::Json);
-        progress.begun = Instant::now().checked_sub(Duration::from_secs(10)).unwrap();
+        progress.count.begun = Instant::now().checked_sub(Duration::from_secs(10)).unwrap();
         progress.is_at(600);
-        let line = progress.line();
+        let line = progress.count.line();
         assert!(line.starts_with("[############........] 60 %  600 of 1000 values"));
         assert!(line.ends_with("about 8 s left"), "{line}");
-        assert_eq!(
-            Progress::new(0, 0, Output::Json).line(),
-            "[####################] 100 %  0 of 0 values"
-        );
     }
 
     #[test]
@@ -132,6 +94,6 @@ mod tests {
         let mut progress = Progress::new(1_000, 0, Output::Json);
         progress.moved_at_most(100, 1_000);
         progress.moved_at_most(100, 1_000);
-        assert!(progress.begun.elapsed() >= Duration::from_millis(200));
+        assert!(progress.count.begun.elapsed() >= Duration::from_millis(200));
     }
 }

@@ -1,8 +1,7 @@
-use std::str::FromStr;
-
 use clap::{Args, Subcommand, ValueEnum};
-use keyward_auth::{MalformedUsername, Role, UserId, Username};
-use keyward_core::Id;
+use keyward_auth::{Role, Username};
+
+use crate::commands::people::Who;
 
 /// Passwords and codes are no arguments: they come on standard input.
 #[derive(Debug, Subcommand)]
@@ -101,43 +100,5 @@ impl From<RoleName> for Role {
             RoleName::Admin => Self::Admin,
             RoleName::Normal => Self::Normal,
         }
-    }
-}
-
-/// A user by name or by id. What is an id could be a name, too.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Who(Username);
-
-impl Who {
-    pub(super) fn id(&self) -> Option<UserId> {
-        Id::parse(self.0.as_str()).ok()
-    }
-
-    pub(super) fn name(&self) -> &Username {
-        &self.0
-    }
-}
-
-impl FromStr for Who {
-    type Err = MalformedUsername;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Username::parse(text).map(Self)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_user_is_named_in_the_canonical_form_or_by_an_id() {
-        let ada: Who = "ADA".parse().unwrap();
-        assert_eq!((ada.name().as_str(), ada.id()), ("ada", None));
-
-        let id: UserId = Id::generate();
-        let by_id: Who = id.to_string().to_uppercase().parse().unwrap();
-        assert_eq!(by_id.id(), Some(id));
-        assert!("a b".parse::<Who>().is_err());
     }
 }

@@ -6,10 +6,10 @@ use serde_json::json;
 use zeroize::Zeroizing;
 
 use super::Desk;
-use super::arguments::Who;
 use super::codes;
 use super::refusal::{WRONG_CODES, no_factor};
 use crate::cli::Output;
+use crate::commands::people::Who;
 use crate::exit::Failure;
 use crate::terminal;
 

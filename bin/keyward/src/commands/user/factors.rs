@@ -1,8 +1,8 @@
 use keyward_auth::Host;
 
 use super::Desk;
-use super::arguments::Who;
 use super::refusal::{no_change, no_factor};
+use crate::commands::people::Who;
 use crate::exit::Failure;
 
 impl Desk {

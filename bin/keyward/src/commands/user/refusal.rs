@@ -1,5 +1,6 @@
 use keyward_auth::{CodeError, MfaError, UserError};
 
+use crate::commands::people::NO_SUCH_USER;
 use crate::exit::Failure;
 use crate::wiring::broken;
 
@@ -57,7 +58,6 @@ pub(super) const WRONG_CODES: &str = "none of the codes was right, so nothing ch
     host and of the authenticator app are right, remove the new entry from the app, and do this \
     again";
 
-const NO_SUCH_USER: &str = "there is no such user; `keyward user list` shows who there is";
 const FOR_PEOPLE: &str =
     "this user is an agent: it has an API key, and neither a password nor a second factor";
 const BUSY: &str = "the user is being changed by somebody else; do this again";

@@ -1,8 +1,8 @@
 use keyward_auth::{Host, UserChange, UserStatus};
 
 use super::Desk;
-use super::arguments::Who;
 use super::refusal::no_change;
+use crate::commands::people::Who;
 use crate::exit::Failure;
 
 impl Desk {
