@@ -57,3 +57,16 @@ bench-broker seconds="4" rounds="3":
     scripts/bench-broker {{seconds}} {{rounds}}
     KEYWARD_BODY_MIB=1024 KEYWARD_EVENTS=1000 cargo test --release -p keyward --test broker -- limits --nocapture
     cargo bench -p keyward-broker
+
+# The documentation as a book, in target/book. Needs mdbook.
+book:
+    mdbook build
+
+# A Debian package of the release build.
+deb:
+    cargo build --release -p keyward --features pg-bundled-tls
+    packaging/debian/build
+
+# A crowd of slow clients beside one that is not, in a release build.
+crowd clients="2000":
+    KEYWARD_CROWD={{clients}} cargo test --release -p keyward --test trouble -- crowd overload --nocapture --test-threads 1

@@ -3,7 +3,7 @@ use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 use super::output::Output;
 use super::{Answer, Client, until};
@@ -41,8 +41,27 @@ impl Server {
 
     /// [`start`](Self::start) without asking it, for a server that speaks TLS.
     pub(crate) fn announced_in(dir: &Path, variables: &BTreeMap<String, String>) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_keyward"))
-            .arg("serve")
+        Self::of_arguments(&["serve"], dir, variables)
+    }
+
+    /// [`announced_in`](Self::announced_in) with other arguments, the last of which is `serve`.
+    pub(crate) fn of_arguments(
+        arguments: &[&str],
+        dir: &Path,
+        variables: &BTreeMap<String, String>,
+    ) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_keyward"));
+        command.args(arguments);
+        Self::of_command(command, dir, variables)
+    }
+
+    /// The same by a command that starts the server.
+    pub(crate) fn of_command(
+        mut command: Command,
+        dir: &Path,
+        variables: &BTreeMap<String, String>,
+    ) -> Self {
+        let mut child = command
             .env_clear()
             .envs(variables)
             .current_dir(dir)
@@ -140,6 +159,13 @@ impl Server {
     pub(crate) fn terminate(&self) {
         let pid = Pid::from_child(&self.child);
         kill_process(pid, Signal::TERM).unwrap();
+    }
+
+    /// SIGTERM to the server and to whatever has started it as a group; waits for the end.
+    pub(crate) fn terminate_group(mut self) {
+        let group = Pid::from_child(&self.child);
+        kill_process_group(group, Signal::TERM).unwrap();
+        self.ended();
     }
 
     /// SIGTERM; the server must end in good order.
