@@ -19,6 +19,8 @@ fn who_finds_the_queue_full_is_turned_away_at_once_and_readiness_comes_first() {
     admin.get("/api/v1/auth/me").expect(200);
     let mut sql = home.sql();
     sql.run("BEGIN; LOCK TABLE api_keys IN ACCESS EXCLUSIVE MODE");
+    let excess = 200;
+    let callers = workers() * (16 + 128) + excess;
     let started = Instant::now();
     let (answers, readiness) = thread::scope(|scope| {
         let ready = scope.spawn(|| {
@@ -28,7 +30,7 @@ fn who_finds_the_queue_full_is_turned_away_at_once_and_readiness_comes_first() {
             asked.elapsed()
         });
         // A connection each: a client that waits for its turn among its own asks nothing.
-        let callers: Vec<_> = (0..CALLERS)
+        let callers: Vec<_> = (0..callers)
             .map(|_| scope.spawn(|| timed(&server.client(admin.key()))))
             .collect();
         let answers: Vec<_> = callers
@@ -53,9 +55,8 @@ fn who_finds_the_queue_full_is_turned_away_at_once_and_readiness_comes_first() {
         .map(|(_, took)| *took)
         .collect();
     turned_away.sort_unstable();
-    let excess = CALLERS - PLACES_AND_QUEUES;
     println!(
-        "{CALLERS} callers in {took:?}: {} turned away; of the {excess} who had no place in the queue \
+        "{callers} callers in {took:?}: {} turned away; of the {excess} who had no place in the queue \
          half within {:?}, all within {:?}; readiness after {readiness:?}",
         turned_away.len(),
         turned_away[excess / 2],
@@ -79,7 +80,7 @@ fn a_flood_of_logins_leaves_those_with_keys_their_places() {
     let admin = server.admin();
     let is_over = AtomicBool::new(false);
     let (answered, mut took) = thread::scope(|scope| {
-        let floods: Vec<_> = (0..FLOODERS)
+        let floods: Vec<_> = (0..workers() * (4 + 64) + 60)
             .map(|flooder| {
                 let anybody = server.client("");
                 let is_over = &is_over;
@@ -148,7 +149,7 @@ fn guess(client: &Client, flooder: usize, round: usize) -> Answer {
     )
 }
 
-/// On at most two workers; see the numbers of places in keyward-http. More cores have more workers.
-const PLACES_AND_QUEUES: usize = 2 * (16 + 128);
-const CALLERS: usize = 500;
-const FLOODERS: usize = 80;
+/// One for each core, with so many places and queues as keyward-http gives each.
+fn workers() -> usize {
+    thread::available_parallelism().map_or(2, usize::from)
+}
