@@ -12,8 +12,8 @@ use std::sync::Arc;
 
 use keyward_audit::AuditLog;
 use keyward_auth::{
-    Environment, Hashing, Login, LoginError, PersonName, Role, User, UserKind, UserStatus,
-    Username, Users as _, Visitor,
+    Environment, Hashing, Login, LoginError, NoAdvice, PersonName, Role, User, UserKind,
+    UserStatus, Username, Users as _, Visitor,
 };
 use keyward_core::{Id, ManualClock, Store as _, StoreError, Timestamp};
 use keyward_crypto::{FieldKey, KeyRing, MacRing, Password, Passwords, Signed};
@@ -36,6 +36,7 @@ fn main() {
         macs,
         hashing: Hashing::new(Passwords::new()),
         clock,
+        advice: Arc::new(NoAdvice),
     };
     add_users(&environment);
     let login = Login::new(environment);

@@ -18,8 +18,8 @@ use std::time::{Duration, Instant};
 use keyward_agents::{AgentName, AgentProofs, ManageAgents, NewAgent, Who};
 use keyward_audit::AuditLog;
 use keyward_auth::{
-    Any, Authenticate, Environment, GivenProof, Hashing, Host, LoggedIn, Login, ManageMfa, Permit,
-    PersonName, Role, User, UserKind, UserStatus, Username, Users as _, Visitor,
+    Any, Authenticate, Environment, GivenProof, Hashing, Host, LoggedIn, Login, ManageMfa,
+    NoAdvice, Permit, PersonName, Role, User, UserKind, UserStatus, Username, Users as _, Visitor,
 };
 use keyward_core::{Clock as _, Id, ManualClock, Store as _, StoreError, Timestamp};
 use keyward_crypto::{
@@ -155,6 +155,7 @@ impl World {
             hashing: Hashing::new(passwords),
             audit: AuditLog::new(self.macs.clone(), self.clock.clone()),
             clock: self.clock.clone(),
+            advice: Arc::new(NoAdvice),
         }
     }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use keyward_audit::{AuditLog, ReadAudit, VerifyAudit};
-use keyward_auth::{Environment, Hashing, Housekeeping, LastUsed, Setup};
+use keyward_auth::{Environment, Hashing, Housekeeping, LastUsed, NoAdvice, Setup};
 use keyward_broker::{AllowPrivate, Broker, Egress};
 use keyward_core::{Clock, Store as _, SystemClock, with_causes};
 use keyward_credentials::{Caller, CredentialScope, ManageCredentials};
@@ -255,6 +255,7 @@ pub(crate) fn environment(store: DieselStore, keys: KeyMaterial) -> Environment<
         macs: keys.macs,
         hashing: Hashing::new(Passwords::new()),
         clock,
+        advice: Arc::new(NoAdvice),
     }
 }
 

@@ -1,13 +1,14 @@
 use keyward_audit::{Actor, AuditEvents as _, Event};
 use keyward_core::{Store, StoreError, Timestamp};
-use keyward_crypto::{Mac, RecoveryCode, TotpCode, TotpSecret, TotpStep};
+use keyward_crypto::{Mac, RecoveryCode, TicketId, TotpCode, TotpSecret, TotpStep};
 
 use crate::accounts::subject;
 use crate::factors::TotpColumn;
-use crate::reservation::reserve_or_wait;
+use crate::measure;
+use crate::reservation::{Refusal, certain_refusal, reserve_or_wait};
 use crate::{
-    Action, AttemptLimits as _, AttemptPolicy, AuthTx, Environment, GivenProof, LimitSubject,
-    LoginTickets as _, PresentedProof, ProofUse, Reserved, TotpSecrets, UserId,
+    Action, AdviceName, AttemptLimits as _, AttemptPolicy, AuthTx, Environment, GivenProof,
+    LimitSubject, LoginTickets as _, PresentedProof, ProofUse, Reserved, TotpSecrets, UserId,
 };
 
 /// The one place where codes are accepted: at login, at enrolment, for step-up, from the command
@@ -59,6 +60,22 @@ pub(crate) enum Enrolment {
     Pending,
 }
 
+/// By what somebody is known before the storage is asked.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Asker {
+    User(UserId),
+    Ticket(TicketId),
+}
+
+/// What it means to be let in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Admission {
+    /// For an attempt: what is counted of it is counted.
+    Counted,
+    /// To see whether the attempt would be refused. Nothing may be written.
+    Looked,
+}
+
 impl<S: Store<Tx: AuthTx>> Codes<'_, S> {
     /// Accepts what `presented` holds once, and then does `effect` in the transaction that marks it
     /// used.
@@ -71,16 +88,16 @@ impl<S: Store<Tx: AuthTx>> Codes<'_, S> {
         &self,
         presented: impl Into<Presented<'p>>,
         enrolment: Enrolment,
-        admit: impl FnOnce(&mut S::Tx) -> Result<UserId, E>,
+        asker: Asker,
+        admit: impl Fn(&mut S::Tx, Admission) -> Result<UserId, E>,
         claim: impl FnOnce(&mut S::Tx, UserId) -> Result<(), E>,
         effect: impl FnOnce(&mut S::Tx, UserId) -> Result<T, E>,
     ) -> Result<T, E> {
         let presented = presented.into();
         let now = self.0.clock.now();
-        let attempt = self.0.store.write(|tx| {
-            let user = admit(tx)?;
-            Ok::<_, E>(reserve(tx, user, presented, now)?)
-        })?;
+        let name = self.advice_name(presented, asker);
+        self.refuse_early(presented, &name, &admit, now)?;
+        let attempt = self.count(presented, &name, &admit, now)?;
         let Some(right) = self.evaluate(presented, enrolment, &attempt, now) else {
             self.note_failure(&attempt)?;
             return Err(CodeError::Rejected.into());
@@ -104,6 +121,74 @@ impl<S: Store<Tx: AuthTx>> Codes<'_, S> {
                 .write(|tx| tx.forgive_attempt(&attempt.subject))?;
         }
         outcome
+    }
+
+    /// Counts the attempt in a transaction of its own. A refusal counts nothing, and other nodes
+    /// are told.
+    fn count<E: From<CodeError> + From<StoreError>>(
+        &self,
+        presented: Presented<'_>,
+        name: &AdviceName,
+        admit: &impl Fn(&mut S::Tx, Admission) -> Result<UserId, E>,
+        now: Timestamp,
+    ) -> Result<Attempt, E> {
+        let mut refused = None;
+        let attempt = self.0.store.write(|tx| {
+            let user = admit(tx, Admission::Counted)?;
+            reserve(tx, user, presented, now)?.map_err(|refusal| {
+                refused = Some(refusal);
+                CodeError::from(refusal).into()
+            })
+        });
+        if let Some(refusal) = refused {
+            let seconds = refusal.wait.unwrap_or(DISABLED_SECONDS);
+            self.0.advice.limited(name, seconds);
+        }
+        attempt
+    }
+
+    /// Refuses the attempt without a write, if other nodes say that it is limited and the storage
+    /// confirms it. Whatever else comes of it, the attempt goes its usual way.
+    fn refuse_early<E: From<CodeError> + From<StoreError>>(
+        &self,
+        presented: Presented<'_>,
+        name: &AdviceName,
+        admit: &impl Fn(&mut S::Tx, Admission) -> Result<UserId, E>,
+        now: Timestamp,
+    ) -> Result<(), E> {
+        let names = std::slice::from_ref(name);
+        if !self.0.advice.is_limited(names) {
+            return Ok(());
+        }
+        let confirmed = self.0.store.read(|tx| {
+            let user = admit(tx, Admission::Looked)?;
+            let (subject, policy, _) = counted_as(presented, user);
+            Ok::<_, E>(certain_refusal(tx, &subject, now, &policy)?)
+        });
+        let refusal = confirmed.ok().flatten();
+        measure::advised(refusal.is_some());
+        let Some(refusal) = refusal else {
+            self.0.advice.withdraw(names);
+            return Ok(());
+        };
+        measure::attempted(false);
+        Err(CodeError::from(refusal).into())
+    }
+
+    /// By what is known of the attempt before the storage is asked.
+    fn advice_name(&self, presented: Presented<'_>, asker: Asker) -> AdviceName {
+        let (factor, verifier) = match presented {
+            Presented::Code(_) => ("totp", None),
+            Presented::Recovery(_) => ("recovery", None),
+            Presented::Proof(proof) => ("proof", Some(proof.verifier)),
+        };
+        let verifier = verifier.as_ref().map_or(&[][..], |id| id.as_bytes());
+        let (kind, id) = match &asker {
+            Asker::User(user) => ("user", &user.as_bytes()[..]),
+            Asker::Ticket(ticket) => ("ticket", ticket.as_str().as_bytes()),
+        };
+        let parts = [factor.as_bytes(), kind.as_bytes(), id, verifier];
+        AdviceName::of(&self.0.macs, &parts)
     }
 
     fn evaluate(
@@ -222,14 +307,12 @@ enum Right {
     Proof(ProofUse, TotpStep),
 }
 
-/// Counts the attempt, and reads what it has to fit.
-fn reserve<Tx: AuthTx>(
-    tx: &mut Tx,
-    user: UserId,
+/// What an attempt is counted for, how many there may be, and the name of the factor.
+fn counted_as(
     presented: Presented<'_>,
-    now: Timestamp,
-) -> Result<Attempt, CodeError> {
-    let (subject, policy, factor) = match presented {
+    user: UserId,
+) -> (LimitSubject, AttemptPolicy, &'static str) {
+    match presented {
         Presented::Code(_) => (LimitSubject::totp(user), AttemptPolicy::TOTP, "totp"),
         Presented::Recovery(_) => {
             let subject = LimitSubject::recovery(user);
@@ -239,25 +322,37 @@ fn reserve<Tx: AuthTx>(
             let subject = LimitSubject::proof(proof.verifier, user);
             (subject, AttemptPolicy::PROOF, "proof")
         }
-    };
+    }
+}
+
+/// Counts the attempt, and reads what it has to fit.
+fn reserve<Tx: AuthTx>(
+    tx: &mut Tx,
+    user: UserId,
+    presented: Presented<'_>,
+    now: Timestamp,
+) -> Result<Result<Attempt, Refusal>, StoreError> {
+    let (subject, policy, factor) = counted_as(presented, user);
     let receiver = match presented {
         Presented::Proof(proof) => Some(proof.verifier),
         _ => None,
     };
-    let reserved = reserve_or_wait(tx, &subject, now, &policy)?
-        .map_err(|wait| wait.map_or(CodeError::Disabled, CodeError::Limited))?;
+    let reserved = match reserve_or_wait(tx, &subject, now, &policy)? {
+        Ok(reserved) => reserved,
+        Err(refusal) => return Ok(Err(refusal)),
+    };
     let expected = match presented {
         Presented::Code(_) | Presented::Proof(_) => Expected::Totp(tx.totp_secrets(user)?),
         Presented::Recovery(_) => Expected::Recovery(tx.recovery_codes(user)?),
     };
-    Ok(Attempt {
+    Ok(Ok(Attempt {
         user,
         subject,
         reserved,
         expected,
         factor,
         receiver,
-    })
+    }))
 }
 
 /// Whether the secret that the code was compared with is still there: another one may have come since.
@@ -319,5 +414,13 @@ pub enum CodeError {
     Store(#[from] StoreError),
 }
 
+impl From<Refusal> for CodeError {
+    fn from(Refusal { wait }: Refusal) -> Self {
+        wait.map_or(Self::Disabled, Self::Limited)
+    }
+}
+
+/// For how long it is said of a factor that nobody may use until somebody lifts that.
+const DISABLED_SECONDS: i64 = 10 * 60;
 const MFA_LOCK: Action = Action("mfa.lock");
 const PROOF_LOCK: Action = Action("agent.proof-lock");

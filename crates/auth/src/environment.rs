@@ -4,7 +4,7 @@ use keyward_audit::AuditLog;
 use keyward_core::Clock;
 use keyward_crypto::{KeyRing, MacRing};
 
-use crate::Hashing;
+use crate::{Advice, Hashing};
 
 /// What the services work with. Cheap to clone where `S` is.
 #[derive(Clone)]
@@ -19,6 +19,8 @@ pub struct Environment<S> {
     pub hashing: Hashing,
     /// Where changes are recorded.
     pub audit: AuditLog,
+    /// What other nodes say; [`NoAdvice`](crate::NoAdvice) where there are none.
+    pub advice: Arc<dyn Advice>,
     /// Tells the time.
     pub clock: Arc<dyn Clock>,
 }

@@ -104,6 +104,14 @@ pub trait LoginTickets {
         at_most: i64,
     ) -> Result<Option<Signed<TicketRecord>>, StoreError>;
 
+    /// The ticket that [`try_ticket`](Self::try_ticket) would give back now, without counting a try.
+    fn ticket_to_try(
+        &mut self,
+        id: TicketId,
+        now: Timestamp,
+        at_most: i64,
+    ) -> Result<Option<Signed<TicketRecord>>, StoreError>;
+
     /// Takes a ticket out, and says whether it was there. Of racing calls one gets `true`.
     fn use_ticket(&mut self, id: TicketId) -> Result<bool, StoreError>;
 

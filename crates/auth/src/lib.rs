@@ -6,6 +6,7 @@
 
 mod accounts;
 mod administrator;
+mod advice;
 mod api_keys;
 mod attempts;
 mod authenticate;
@@ -38,6 +39,7 @@ use keyward_audit::Action;
 
 pub use accounts::{ManageUsers, NewUser, OwnChange, UserChange, UserError, UserView};
 pub use administrator::{Host, UserAdministrator};
+pub use advice::{Advice, AdviceName, NoAdvice};
 pub use api_keys::{KeyError, KeyView, ManageKeys, NewKey};
 pub use attempts::{
     AttemptLimits, AttemptPolicy, AttemptState, LimitSubject, Reserved, WINDOW_SECONDS,

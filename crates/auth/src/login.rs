@@ -2,7 +2,7 @@ use keyward_audit::{AuditEvents as _, Event};
 use keyward_core::{Store, StoreError, Timestamp};
 use keyward_crypto::{LoginTicket, Password, Signed};
 
-use crate::codes::{Codes, Enrolment};
+use crate::codes::{Admission, Asker, Codes, Enrolment};
 use crate::password_check::PasswordCheck;
 use crate::{
     Action, Any, ApiKeys as _, AuthTx, CodeError, Environment, LoginTickets as _, Overloaded,
@@ -56,7 +56,8 @@ impl<S: Store<Tx: AuthTx>> Login<S> {
         Codes(&self.0).consume(
             factor,
             Enrolment::Active,
-            |tx| self.admit(tx, ticket, now),
+            Asker::Ticket(ticket.id()),
+            |tx, admission| self.admit(tx, ticket, now, admission),
             |tx, _| {
                 let is_there = tx.use_ticket(ticket.id())?;
                 is_there.then_some(()).ok_or(LoginError::Rejected)
@@ -111,14 +112,18 @@ impl<S: Store<Tx: AuthTx>> Login<S> {
         Ok(LoggedIn::NeedsSecondFactor { ticket, expires_at })
     }
 
-    /// Whose factor is asked for, after a try of the ticket is counted.
+    /// Whose factor is asked for. A try of the ticket is counted, unless this is only a look.
     fn admit(
         &self,
         tx: &mut S::Tx,
         ticket: &LoginTicket,
         now: Timestamp,
+        admission: Admission,
     ) -> Result<UserId, LoginError> {
-        let stored = tx.try_ticket(ticket.id(), now, TICKET_TRIES)?;
+        let stored = match admission {
+            Admission::Counted => tx.try_ticket(ticket.id(), now, TICKET_TRIES)?,
+            Admission::Looked => tx.ticket_to_try(ticket.id(), now, TICKET_TRIES)?,
+        };
         let record = stored
             .and_then(|stored| stored.verify(&self.0.macs).ok())
             .filter(|record| ticket.matches(&self.0.macs, &record.ticket_mac))

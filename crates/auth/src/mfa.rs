@@ -5,7 +5,7 @@ use keyward_crypto::{
 };
 
 use crate::accounts::subject;
-use crate::codes::{Codes, Enrolment};
+use crate::codes::{Asker, Codes, Enrolment};
 use crate::factors::TotpColumn;
 use crate::guard::FRESH_SECONDS;
 use crate::password_check::PasswordCheck;
@@ -79,7 +79,8 @@ impl<S: Store<Tx: AuthTx>> ManageMfa<S> {
         Codes(&self.0).consume(
             &SecondFactor::Code(code),
             Enrolment::Pending,
-            |_| Ok(user),
+            Asker::User(user),
+            |_, _| Ok(user),
             |tx, user| Ok(tx.void_tickets(user)?),
             |tx, user| {
                 let codes = self.enable(tx, user, None, now)?;
@@ -206,7 +207,8 @@ impl<S: Store<Tx: AuthTx>> ManageMfa<S> {
         Codes(&self.0).consume(
             &SecondFactor::Code(code),
             enrolment,
-            |_| Ok(caller.user),
+            Asker::User(caller.user),
+            |_, _| Ok(caller.user),
             |tx, user| Ok(claim(tx, user)?),
             |tx, _| {
                 let current = Any::recheck(caller, tx, &self.0.macs, now)?;

@@ -1,11 +1,12 @@
 use keyward_audit::{Actor, Event, Subject};
-use keyward_core::{Store, StoreError};
+use keyward_core::{Store, StoreError, Timestamp};
 use keyward_crypto::{Password, PasswordHash, Signed, Verdict};
 
-use crate::reservation::reserve_or_wait;
+use crate::measure;
+use crate::reservation::{Refusal, certain_refusal, reserve_or_wait};
 use crate::{
-    Action, AttemptLimits as _, AttemptPolicy, AuthTx, Environment, LimitSubject, Overloaded,
-    Reserved, User, UserId, UserKind, UserStatus, Username, Users as _, Visitor,
+    Action, AdviceName, AttemptLimits as _, AttemptPolicy, AuthTx, Environment, LimitSubject,
+    Overloaded, Reserved, User, UserId, UserKind, UserStatus, Username, Users as _, Visitor,
 };
 
 /// The one place where passwords are checked: at login, for step-up, and for a change of password.
@@ -33,7 +34,12 @@ impl<S: Store<Tx: AuthTx>> PasswordCheck<'_, S> {
         password: &Password,
         visitor: &Visitor,
     ) -> Result<RightPassword, PasswordRefused> {
-        let counted = self.count(username, visitor)?;
+        let now = self.0.clock.now();
+        let names = self.advice_names(username, visitor);
+        self.refuse_early(username, visitor, &names, now)?;
+        let counted = self
+            .count(username, visitor, now)
+            .inspect_err(|uncounted| self.tell(&names, uncounted))?;
         let candidate = counted.user.as_ref().and_then(|user| self.can_log_in(user));
         let hash = candidate.and_then(|user| user.password_hash.as_ref());
         let verdict = match self.0.hashing.verify(password, hash) {
@@ -61,20 +67,20 @@ impl<S: Store<Tx: AuthTx>> PasswordCheck<'_, S> {
     }
 
     /// Counts the attempt, for the account and for the network.
-    fn count(&self, username: &Username, visitor: &Visitor) -> Result<Counted, PasswordRefused> {
-        let (now, macs) = (self.0.clock.now(), &self.0.macs);
+    fn count(
+        &self,
+        username: &Username,
+        visitor: &Visitor,
+        now: Timestamp,
+    ) -> Result<Counted, Uncounted> {
         self.0.store.write(|tx| {
             let user = tx.user_by_name(username)?;
-            let id = user.as_ref().map(|user| user.unverified().id);
-            let account = LimitSubject::password(macs, id, username.as_str(), &visitor.source);
-            let source = LimitSubject::source(macs, &visitor.source);
-            let mut reserve = |subject: &LimitSubject, policy: &AttemptPolicy| {
-                reserve_or_wait(tx, subject, now, policy)?
-                    .map_err(|wait| PasswordRefused::Limited(wait.unwrap_or(1)))
-            };
+            let [source, account] = self.subjects(user.as_ref(), username, visitor);
             // The row of the network first, always: two calls that lock both wait in one order.
-            let of_source = reserve(&source, &AttemptPolicy::SOURCE)?;
-            let of_account = reserve(&account, &AttemptPolicy::PASSWORD)?;
+            let of_source = reserve_or_wait(tx, &source, now, &AttemptPolicy::SOURCE)?
+                .map_err(Uncounted::OfSource)?;
+            let of_account = reserve_or_wait(tx, &account, now, &AttemptPolicy::PASSWORD)?
+                .map_err(Uncounted::OfAccount)?;
             Ok(Counted {
                 user,
                 account,
@@ -82,6 +88,66 @@ impl<S: Store<Tx: AuthTx>> PasswordCheck<'_, S> {
                 reserved: (of_account, of_source),
             })
         })
+    }
+
+    /// What the attempt is counted for: the network, and the account from there.
+    fn subjects(
+        &self,
+        user: Option<&Signed<User>>,
+        username: &Username,
+        visitor: &Visitor,
+    ) -> [LimitSubject; 2] {
+        let (macs, source) = (&self.0.macs, &visitor.source);
+        let id = user.map(|user| user.unverified().id);
+        let account = LimitSubject::password(macs, id, username.as_str(), source);
+        [LimitSubject::source(macs, source), account]
+    }
+
+    /// The same, by what is known before the storage is asked.
+    fn advice_names(&self, username: &Username, visitor: &Visitor) -> [AdviceName; 2] {
+        let (name, source) = (username.as_str().as_bytes(), visitor.source.as_bytes());
+        [&[b"source", source][..], &[b"password", name, source]]
+            .map(|parts| AdviceName::of(&self.0.macs, parts))
+    }
+
+    /// Refuses the attempt without a write, if other nodes say that it is limited and the storage
+    /// confirms it. Else the attempt goes its usual way.
+    fn refuse_early(
+        &self,
+        username: &Username,
+        visitor: &Visitor,
+        names: &[AdviceName],
+        now: Timestamp,
+    ) -> Result<(), PasswordRefused> {
+        if !self.0.advice.is_limited(names) {
+            return Ok(());
+        }
+        let refusal = self.0.store.read(|tx| {
+            let user = tx.user_by_name(username)?;
+            let [source, account] = self.subjects(user.as_ref(), username, visitor);
+            let of_source = certain_refusal(tx, &source, now, &AttemptPolicy::SOURCE)?;
+            if of_source.is_some() {
+                return Ok::<_, StoreError>(of_source);
+            }
+            certain_refusal(tx, &account, now, &AttemptPolicy::PASSWORD)
+        })?;
+        measure::advised(refusal.is_some());
+        let Some(refusal) = refusal else {
+            self.0.advice.withdraw(names);
+            return Ok(());
+        };
+        measure::attempted(false);
+        Err(refusal.into())
+    }
+
+    /// Tells other nodes what the attempt was refused for.
+    fn tell(&self, [of_source, of_account]: &[AdviceName; 2], uncounted: &Uncounted) {
+        let (name, refusal) = match uncounted {
+            Uncounted::OfSource(refusal) => (of_source, refusal),
+            Uncounted::OfAccount(refusal) => (of_account, refusal),
+            Uncounted::Store(_) => return,
+        };
+        self.0.advice.limited(name, refusal.wait.unwrap_or(1));
     }
 
     /// Nobody looked at the password, so it was no guess, or else a flood of logins would lock out
@@ -162,6 +228,32 @@ struct Counted {
     account: LimitSubject,
     source: LimitSubject,
     reserved: (Reserved, Reserved),
+}
+
+/// Why an attempt was not counted, and nobody looks at the password.
+#[derive(Debug, thiserror::Error)]
+enum Uncounted {
+    #[error("too many attempts from the network")]
+    OfSource(Refusal),
+    #[error("too many attempts for the account")]
+    OfAccount(Refusal),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<Uncounted> for PasswordRefused {
+    fn from(uncounted: Uncounted) -> Self {
+        match uncounted {
+            Uncounted::OfSource(refusal) | Uncounted::OfAccount(refusal) => refusal.into(),
+            Uncounted::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<Refusal> for PasswordRefused {
+    fn from(Refusal { wait }: Refusal) -> Self {
+        Self::Limited(wait.unwrap_or(1))
+    }
 }
 
 /// Why a password opened nothing.

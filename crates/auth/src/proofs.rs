@@ -6,7 +6,7 @@ use keyward_crypto::{
 
 use crate::accounts::subject;
 use crate::authenticate::answers_for;
-use crate::codes::{Codes, Enrolment};
+use crate::codes::{Asker, Codes, Enrolment};
 use crate::factors::TotpColumn;
 use crate::{
     Action, Any, AuthTx, CodeError, Denied, Environment, Permit, Principal, Purpose, Recheck as _,
@@ -89,7 +89,8 @@ impl<S: Store<Tx: AuthTx>> Proofs<S> {
         Codes(&self.0).consume(
             proof,
             Enrolment::Active,
-            |tx| {
+            Asker::User(prover),
+            |tx, _| {
                 Any::recheck(verifier, tx, macs, now)?;
                 live_agent(tx, prover, macs, now)?.ok_or(CodeError::Rejected)?;
                 Ok::<_, ProofError>(prover)

@@ -52,6 +52,8 @@ purposes! {
     LoginTicketRow = "login-ticket-row",
     /// The row of an agent: creator, lineage, whether it is frozen.
     AgentRow = "agent-row",
+    /// What nodes tell each other about, so that whoever passes it on learns nothing.
+    Advice = "advice",
 }
 
 #[cfg(test)]

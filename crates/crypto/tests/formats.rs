@@ -127,6 +127,7 @@ fn macs_are_those_of_the_page() {
         ("mac-totp-row", MacPurpose::TotpRow),
         ("mac-login-ticket-row", MacPurpose::LoginTicketRow),
         ("mac-agent-row", MacPurpose::AgentRow),
+        ("mac-advice", MacPurpose::Advice),
     ];
     assert_eq!(purposes.map(|(_, purpose)| purpose), MacPurpose::ALL);
     for (name, purpose) in purposes {

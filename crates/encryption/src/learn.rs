@@ -31,6 +31,7 @@ impl<S: Store<Tx: EncryptionKeys>> ServingNode<S> {
         })?;
         fields.learn(read);
         macs.learn(read_macs);
+        environment.advice.keys_changed();
         Ok(true)
     }
 }

@@ -42,7 +42,9 @@ impl<S: Store<Tx: EncryptionTx>> ManageEncryption<S> {
             let actor = by.authorise(tx, &self.0.macs, now)?;
             find_any(&tx.encryption_keys()?, kid)?;
             self.record(tx, actor, KEY_ADD, &kid.to_string())
-        })
+        })?;
+        self.0.advice.keys_changed();
+        Ok(())
     }
 
     /// From now on new values are sealed under this key, or rows signed by this secret; the one
@@ -98,6 +100,7 @@ impl<S: Store<Tx: EncryptionTx>> ManageEncryption<S> {
         } else {
             self.0.macs.activate(&kid)
         };
+        self.0.advice.keys_changed();
         Ok(())
     }
 
@@ -124,6 +127,7 @@ impl<S: Store<Tx: EncryptionTx>> ManageEncryption<S> {
             }
             Ok::<_, EncryptionError>(())
         })?;
+        self.0.advice.keys_changed();
         Ok(self.status()?)
     }
 
@@ -152,6 +156,7 @@ impl<S: Store<Tx: EncryptionTx>> ManageEncryption<S> {
             let active = active_of(&keys).map_or_else(String::new, |kid| kid.to_string());
             self.record(tx, actor, ROTATION_PAUSE, &active)
         })?;
+        self.0.advice.keys_changed();
         Ok(self.status()?)
     }
 

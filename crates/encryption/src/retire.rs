@@ -64,6 +64,7 @@ impl<S: Store<Tx: EncryptionTx>> ManageEncryption<S> {
         if !is_field_key {
             environment.macs.retire(&kid);
         }
+        environment.advice.keys_changed();
         Ok(())
     }
 }

@@ -9,8 +9,9 @@ use divan::{Bencher, black_box};
 use keyward_audit::AuditLog;
 use keyward_auth::needs::{CredentialsWrite, Read};
 use keyward_auth::{
-    ApiKeyRecord, ApiKeys as _, Authenticate, Environment, Hashing, KeyName, Permit, PersonName,
-    RequiredScope, Role, Scopes, User, UserId, UserKind, UserStatus, Username, Users as _,
+    ApiKeyRecord, ApiKeys as _, Authenticate, Environment, Hashing, KeyName, NoAdvice, Permit,
+    PersonName, RequiredScope, Role, Scopes, User, UserId, UserKind, UserStatus, Username,
+    Users as _,
 };
 use keyward_core::{Id, Store as _, SystemClock, Timestamp};
 use keyward_credentials::{
@@ -124,6 +125,7 @@ impl World {
             hashing: Hashing::new(Passwords::danger_fast()),
             audit: AuditLog::new(self.macs.clone(), clock.clone()),
             clock,
+            advice: Arc::new(NoAdvice),
         };
         ManageCredentials::new(&environment, CredentialScope::Global)
     }

@@ -44,6 +44,24 @@ impl LoginTickets for DieselTx {
         row.map(|row| row.signed(id)).transpose()
     }
 
+    fn ticket_to_try(
+        &mut self,
+        id: TicketId,
+        now: Timestamp,
+        at_most: i64,
+    ) -> Result<Option<Signed<TicketRecord>>, StoreError> {
+        let row: Option<TicketRow> = self.run(|connection| {
+            login_tickets::table
+                .find(id.as_str())
+                .filter(login_tickets::expires_at.gt(now.0))
+                .filter(login_tickets::tries.lt(at_most))
+                .select(TicketRow::as_select())
+                .first(connection)
+                .optional()
+        })?;
+        row.map(|row| row.signed(id)).transpose()
+    }
+
     fn use_ticket(&mut self, id: TicketId) -> Result<bool, StoreError> {
         let used = self.run(|connection| {
             diesel::delete(login_tickets::table.find(id.as_str())).execute(connection)

@@ -12,7 +12,7 @@ mod support;
 use std::sync::Arc;
 
 use keyward_audit::{AuditLog, ReadAudit, VerifyAudit};
-use keyward_auth::{Environment, Hashing, Host};
+use keyward_auth::{Environment, Hashing, Host, NoAdvice};
 use keyward_core::{ManualClock, Store as _, StoreError};
 use keyward_crypto::{FieldKey, KeyId, KeyRing, Passwords};
 use keyward_encryption::{Kept, KitFacts, KitRegister, Safekeeping as _, SafekeepingRecord};
@@ -140,5 +140,6 @@ fn environment(store: &DieselStore) -> Environment<DieselStore> {
         hashing: Hashing::with_places(Passwords::danger_fast(), 1, 10),
         audit: AuditLog::new(macs(), clock.clone()),
         clock,
+        advice: Arc::new(NoAdvice),
     }
 }

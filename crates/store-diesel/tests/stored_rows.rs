@@ -14,7 +14,8 @@ use std::sync::Arc;
 use keyward_audit::{Action, Actor, AuditLog, Event, Finding, ReadAudit, Subject, VerifyAudit};
 use keyward_auth::{
     Answer, ApiKeyRecord, ApiKeys as _, Authenticate, Environment, Hashing, IdempotencyKey,
-    IdempotencyKeys as _, Permit, RequiredScope, Scopes, StoredAnswer, User, UserId, Users as _,
+    IdempotencyKeys as _, NoAdvice, Permit, RequiredScope, Scopes, StoredAnswer, User, UserId,
+    Users as _,
 };
 use keyward_core::{Id, ManualClock, Store as _, StoreError};
 use keyward_credentials::{
@@ -234,6 +235,7 @@ fn manage(store: &DieselStore) -> ManageCredentials<DieselStore> {
         hashing: Hashing::new(Passwords::danger_fast()),
         audit: audit(),
         clock: Arc::new(ManualClock::at(NOW)),
+        advice: Arc::new(NoAdvice),
     };
     ManageCredentials::new(&environment, CredentialScope::Global)
 }

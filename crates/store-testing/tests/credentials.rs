@@ -15,9 +15,9 @@ use std::sync::Arc;
 use keyward_audit::AuditLog;
 use keyward_auth::needs::{CredentialsAccess, CredentialsWrite, Read};
 use keyward_auth::{
-    ApiKeyRecord, ApiKeys as _, Authenticate, Environment, Hashing, KeyName, LastUsed, Permit,
-    PersonName, Principal, RequiredScope, Role, Scopes, User, UserKind, UserStatus, Username,
-    Users as _,
+    ApiKeyRecord, ApiKeys as _, Authenticate, Environment, Hashing, KeyName, LastUsed, NoAdvice,
+    Permit, PersonName, Principal, RequiredScope, Role, Scopes, User, UserKind, UserStatus,
+    Username, Users as _,
 };
 use keyward_core::{Id, ManualClock, Store as _, Timestamp};
 use keyward_credentials::{
@@ -309,6 +309,7 @@ impl World {
             hashing: Hashing::new(Passwords::danger_fast()),
             audit: self.audit(),
             clock: self.clock.clone(),
+            advice: Arc::new(NoAdvice),
         }
     }
 

@@ -8,8 +8,8 @@ use http::{HeaderMap, Request};
 use http_body_util::{BodyExt as _, Full};
 use keyward_audit::{AuditEvents as _, AuditLog};
 use keyward_auth::{
-    ApiKeyRecord, ApiKeys as _, Environment, Hashing, KeyName, LastUsed, PersonName, Role, Scopes,
-    User, UserKind, UserStatus, Username, Users as _,
+    ApiKeyRecord, ApiKeys as _, Environment, Hashing, KeyName, LastUsed, NoAdvice, PersonName,
+    Role, Scopes, User, UserKind, UserStatus, Username, Users as _,
 };
 use keyward_broker::{AnswerBody, Broker, Egress};
 use keyward_core::{Id, ManualClock, Store as _, Timestamp};
@@ -57,6 +57,7 @@ impl World {
             macs,
             hashing: Hashing::with_places(Passwords::danger_fast(), 1, 1),
             clock,
+            advice: Arc::new(NoAdvice),
         };
         let egress = Egress::new(private.parse().unwrap());
         let scope = CredentialScope::Global;

@@ -11,6 +11,7 @@
 )]
 
 mod admins;
+mod advice;
 mod codes;
 mod keys;
 mod mixed;

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use keyward_audit::AuditLog;
 use keyward_auth::{
-    ApiKeys as _, AttemptLimits as _, AttemptState, Authenticate, Environment, Hashing,
+    Advice, ApiKeys as _, AttemptLimits as _, AttemptState, Authenticate, Environment, Hashing,
     Housekeeping, LastUsed, LimitSubject, LoggedIn, Login, LoginError, ManageKeys, ManageMfa,
-    ManageUsers, Permit, RequiredScope, Role, SecondFactor, Session, User, UserId, Username,
-    Visitor,
+    ManageUsers, NoAdvice, Permit, RequiredScope, Role, SecondFactor, Session, User, UserId,
+    Username, Visitor,
 };
 use keyward_core::{Clock as _, ManualClock, Store as _, Timestamp};
 use keyward_crypto::{
@@ -54,6 +54,7 @@ impl World {
             hashing: Hashing::with_places(Passwords::danger_fast(), 4, 10_000),
             audit: AuditLog::new(macs(), clock.clone()),
             clock: clock.clone(),
+            advice: Arc::new(NoAdvice),
         };
         Self {
             store,
@@ -73,6 +74,20 @@ impl World {
             clock: self.clock.clone(),
             environment: Environment {
                 store,
+                ..self.environment.clone()
+            },
+            last_used: Arc::default(),
+        }
+    }
+
+    /// The same on the same database, with what other nodes say.
+    #[allow(dead_code, reason = "the tests of backups need no advice")]
+    pub(crate) fn advised(&self, advice: Arc<dyn Advice>) -> Self {
+        Self {
+            store: self.store.clone(),
+            clock: self.clock.clone(),
+            environment: Environment {
+                advice,
                 ..self.environment.clone()
             },
             last_used: Arc::default(),

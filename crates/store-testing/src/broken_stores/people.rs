@@ -49,6 +49,10 @@ pub(super) enum Fault {
     UncountedTries,
     /// Tickets never end.
     EndlessTickets,
+    /// A look at a ticket counts as a try.
+    LookCounts,
+    /// A look finds tickets that have ended.
+    LookFindsEnded,
     /// A ticket is not taken out.
     TicketStays,
     /// Tickets of everybody are voided.
@@ -220,6 +224,23 @@ impl LoginTickets for BrokenTx {
         Ok(found)
     }
 
+    fn ticket_to_try(
+        &mut self,
+        id: TicketId,
+        now: Timestamp,
+        at_most: i64,
+    ) -> Result<Option<Signed<TicketRecord>>, StoreError> {
+        if self.has(Fault::LookCounts) {
+            return self.inner.try_ticket(id, now, at_most);
+        }
+        let now = if self.has(Fault::LookFindsEnded) {
+            Timestamp(i64::MIN)
+        } else {
+            now
+        };
+        self.inner.ticket_to_try(id, now, at_most)
+    }
+
     fn use_ticket(&mut self, id: TicketId) -> Result<bool, StoreError> {
         if self.has(Fault::TicketStays) {
             return Ok(self.inner.tables.tickets.contains_key(&id));
@@ -374,6 +395,14 @@ fn tickets_that_last_too_long_are_found() {
         tickets::a_ticket_is_tried_so_often(store, user);
     });
     found(Fault::EndlessTickets, "ends at its time", |store| {
+        let user = rows::added_user(store);
+        tickets::a_ticket_ends_at_its_time(store, user);
+    });
+    found(Fault::LookCounts, "must be counted", |store| {
+        let user = rows::added_user(store);
+        tickets::a_ticket_is_tried_so_often(store, user);
+    });
+    found(Fault::LookFindsEnded, "finds what try_ticket", |store| {
         let user = rows::added_user(store);
         tickets::a_ticket_ends_at_its_time(store, user);
     });

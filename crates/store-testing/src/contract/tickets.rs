@@ -38,7 +38,7 @@ pub fn login_tickets_of<S: Store<Tx: LoginTickets>>(store: &S, user: UserId, oth
 fn a_ticket_reads_back<S: Store<Tx: LoginTickets>>(store: &S, user: UserId) {
     for expires_at in [NOW + 1, 253_402_300_799, i64::MAX] {
         let ticket = added(store, user, expires_at);
-        let found = try_at(store, &ticket, NOW, 5);
+        let found = look_and_try_at(store, &ticket, NOW, 5);
         let found = found.unwrap_or_else(|| panic!("try_ticket: does not find a new ticket"));
         assert_same(&found, &ticket, "try_ticket");
     }
@@ -69,14 +69,14 @@ pub(crate) fn a_ticket_is_tried_so_often<S: Store<Tx: LoginTickets>>(store: &S, 
     let tries = [(0, false), (2, true), (2, true), (2, false), (2, false)];
     for (at_most, expected) in tries.into_iter().chain([(3, true), (3, false), (0, false)]) {
         assert_eq!(
-            try_at(store, &ticket, NOW, at_most).is_some(),
+            look_and_try_at(store, &ticket, NOW, at_most).is_some(),
             expected,
             "try_ticket: of up to {at_most} tries; every one that gets the ticket must be counted, \
              and no other"
         );
     }
     assert!(
-        try_at(store, &bystander, NOW, 1).is_some(),
+        look_and_try_at(store, &bystander, NOW, 1).is_some(),
         "try_ticket: a try of one ticket was counted for another one"
     );
 }
@@ -91,13 +91,13 @@ pub(crate) fn a_ticket_ends_at_its_time<S: Store<Tx: LoginTickets>>(store: &S, u
         (i64::MIN, true),
     ] {
         assert_eq!(
-            try_at(store, &ticket, now, 5).is_some(),
+            look_and_try_at(store, &ticket, now, 5).is_some(),
             expected,
             "try_ticket: a ticket ends at its time, and not before"
         );
     }
     assert!(
-        try_at(store, &ticket, NOW, 3).is_some(),
+        look_and_try_at(store, &ticket, NOW, 3).is_some(),
         "try_ticket: a try after the end was counted"
     );
 }
@@ -113,7 +113,7 @@ pub(crate) fn a_ticket_is_used_once<S: Store<Tx: LoginTickets>>(store: &S, user:
         );
     }
     assert!(
-        try_at(store, &ticket, NOW, 5).is_none(),
+        look_and_try_at(store, &ticket, NOW, 5).is_none(),
         "try_ticket: finds a ticket that was used"
     );
     assert!(
@@ -246,6 +246,26 @@ fn try_at<S: Store<Tx: LoginTickets>>(
     write(store, |tx| {
         tx.try_ticket(id(ticket), Timestamp(now), at_most)
     })
+}
+
+/// [`try_at`], after a look at the ticket.
+fn look_and_try_at<S: Store<Tx: LoginTickets>>(
+    store: &S,
+    ticket: &Signed<TicketRecord>,
+    now: i64,
+    at_most: i64,
+) -> Option<Signed<TicketRecord>> {
+    let looked = write(store, |tx| {
+        tx.ticket_to_try(id(ticket), Timestamp(now), at_most)
+    });
+    let tried = try_at(store, ticket, now, at_most);
+    assert_eq!(
+        looked.as_ref().map(Signed::mac),
+        tried.as_ref().map(Signed::mac),
+        "ticket_to_try: finds what try_ticket then gives, which ends at its time; only a try must \
+         be counted"
+    );
+    tried
 }
 
 #[track_caller]

@@ -187,6 +187,17 @@ impl LoginTickets for MemoryTx {
         Ok(Some(row.ticket.clone()))
     }
 
+    fn ticket_to_try(
+        &mut self,
+        id: TicketId,
+        now: Timestamp,
+        at_most: i64,
+    ) -> Result<Option<Signed<TicketRecord>>, StoreError> {
+        let row = self.tables.tickets.get(&id);
+        let row = row.filter(|row| row.ticket.unverified().expires_at > now && row.tries < at_most);
+        Ok(row.map(|row| row.ticket.clone()))
+    }
+
     fn use_ticket(&mut self, id: TicketId) -> Result<bool, StoreError> {
         Ok(Arc::make_mut(&mut self.tables_mut()?.tickets)
             .remove(&id)

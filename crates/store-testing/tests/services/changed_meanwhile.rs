@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use keyward_auth::{
     Any, ApiKeys as _, AttemptLimits as _, CodeError, Enrolling, Environment, Host, LimitSubject,
-    ManageMfa, MfaError, Permit, User,
+    ManageMfa, MfaError, NoAdvice, Permit, User,
 };
 use keyward_core::Store as _;
 use keyward_crypto::{TotpCode, TotpSecret};
@@ -130,5 +130,6 @@ fn meddled(
         hashing: environment.hashing,
         audit: environment.audit,
         clock: environment.clock,
+        advice: Arc::new(NoAdvice),
     })
 }

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use keyward_auth::{Any, ApiKeys as _, Authenticate};
+use keyward_auth::{Advice, AdviceName, Any, ApiKeys as _, Authenticate, Environment};
 use keyward_core::{Store as _, Timestamp};
 use keyward_crypto::{ApiKey, MacRing};
 
@@ -158,4 +158,90 @@ fn a_key_that_was_revoked_before_its_new_mac_was_written_stays_revoked() {
     world.last_used.flush(&world.store).unwrap();
 
     assert!(!world.accepts(&key));
+}
+
+/// Says of everything that another node has claimed it.
+struct OthersWrite;
+
+impl Advice for OthersWrite {
+    fn is_limited(&self, _: &[AdviceName]) -> bool {
+        false
+    }
+
+    fn limited(&self, _: &AdviceName, _: i64) {}
+
+    fn withdraw(&self, _: &[AdviceName]) {}
+
+    fn claim(&self, names: &[AdviceName]) -> Vec<bool> {
+        vec![false; names.len()]
+    }
+
+    fn keys_changed(&self) {}
+}
+
+#[test]
+fn a_time_that_is_left_to_another_node_is_written_after_five_minutes_all_the_same() {
+    let world = World::new();
+    let mut environment = world.environment();
+    environment.advice = Arc::new(OthersWrite);
+    let key = world.add_key(&world.add_user("ada", |_| {}), |_| {});
+    let used_once = world.add_key(&world.add_user("grace", |_| {}), |_| {});
+    world.principal(&used_once);
+    for _ in 0..19 {
+        // In use all the time, so a new minute begins while the one before is left.
+        world.principal(&key);
+        world.last_used.flush_shared(&environment).unwrap();
+        assert_eq!(stored(&world, &key), None, "left to the other node");
+        world.clock.advance(15);
+    }
+    world.clock.advance(15);
+    world.principal(&key);
+    world.last_used.flush_shared(&environment).unwrap();
+    assert_eq!(stored(&world, &key), Some(MINUTE.plus(5 * 60)));
+    assert_eq!(stored(&world, &used_once), Some(MINUTE), "not lost");
+}
+
+#[test]
+fn what_another_node_left_is_written_at_the_end() {
+    let world = World::new();
+    let mut environment = world.environment();
+    environment.advice = Arc::new(OthersWrite);
+    let key = world.add_key(&world.add_user("ada", |_| {}), |_| {});
+    world.principal(&key);
+    world.last_used.flush_shared(&environment).unwrap();
+    assert_eq!(stored(&world, &key), None);
+    world.last_used.flush(&world.store).unwrap();
+    assert_eq!(stored(&world, &key), Some(MINUTE));
+}
+
+#[test]
+fn what_nobody_claims_is_written_at_once_and_again_when_the_store_had_failed() {
+    let world = World::new();
+    let store = Arc::new(FlakyStore::new(world.store.clone()));
+    let environment = world.environment();
+    let flaky = Environment {
+        store: store.clone(),
+        fields: environment.fields.clone(),
+        macs: environment.macs.clone(),
+        hashing: environment.hashing.clone(),
+        audit: environment.audit.clone(),
+        advice: environment.advice.clone(),
+        clock: environment.clock.clone(),
+    };
+    let claimed_before = Environment {
+        advice: Arc::new(OthersWrite),
+        ..environment.clone()
+    };
+    let key = world.add_key(&world.add_user("ada", |_| {}), |_| {});
+    world.principal(&key);
+    store.set_down(true);
+    assert!(world.last_used.flush_shared(&flaky).is_err());
+    // This node has claimed the minute itself, and is told so.
+    world.last_used.flush_shared(&claimed_before).unwrap();
+    assert_eq!(stored(&world, &key), Some(MINUTE));
+
+    world.clock.advance(60);
+    world.principal(&key);
+    world.last_used.flush_shared(&environment).unwrap();
+    assert_eq!(stored(&world, &key), Some(MINUTE.plus(60)));
 }

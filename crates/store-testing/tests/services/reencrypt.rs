@@ -1,6 +1,6 @@
 //! Values move to the active key while everything else goes on.
 
-use keyward_auth::{Environment, Host};
+use keyward_auth::{Environment, Host, NoAdvice};
 use keyward_core::{Id, Store as _};
 use keyward_credentials::{Credentials as _, SecretField};
 use keyward_crypto::{EncryptedString, FieldKey};
@@ -263,6 +263,7 @@ fn meddled(
         hashing: environment.hashing,
         audit: environment.audit,
         clock: environment.clock,
+        advice: Arc::new(NoAdvice),
     };
     Reencrypt::new(environment, "w")
 }

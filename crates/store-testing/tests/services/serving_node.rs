@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use keyward_auth::{Environment, Host};
+use keyward_auth::{Environment, Host, NoAdvice};
 use keyward_core::{Clock as _, Store as _};
 use keyward_crypto::{FieldKey, KeyId};
 use keyward_encryption::{
@@ -172,6 +172,7 @@ fn meddled(
         hashing: environment.hashing,
         audit: environment.audit,
         clock: environment.clock,
+        advice: Arc::new(NoAdvice),
     };
     ServingNode::new(environment, "meddled")
 }

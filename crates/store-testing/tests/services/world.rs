@@ -4,8 +4,8 @@ use keyward_audit::{AuditEvents as _, AuditLog, Record};
 use keyward_auth::{
     ApiKeyRecord, ApiKeys as _, Authenticate, AuthenticateError, Delegation, Environment, Hashing,
     Housekeeping, Idempotency, IdempotencyKey, KeyName, LastUsed, ManageKeys, ManageUsers, NewKey,
-    NewUser, OwnChange, Permit, PersonName, Principal, RequiredScope, Role, Scopes, Setup, User,
-    UserId, UserKind, UserStatus, Username, Users as _, Visitor,
+    NewUser, NoAdvice, OwnChange, Permit, PersonName, Principal, RequiredScope, Role, Scopes,
+    Setup, User, UserId, UserKind, UserStatus, Username, Users as _, Visitor,
 };
 use keyward_core::{Clock, Id, ManualClock, Store as _, StoreError, Timestamp};
 use keyward_crypto::{ApiKey, ApiKeyKind, FieldKey, KeyRing, MacRing, Password, Passwords, Signed};
@@ -59,6 +59,7 @@ impl World {
             hashing: hashing(),
             audit: self.log(),
             clock: self.clock.clone(),
+            advice: Arc::new(NoAdvice),
         }
     }
 

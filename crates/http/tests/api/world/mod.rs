@@ -12,7 +12,7 @@ use actix_web::App;
 use actix_web::middleware::from_fn;
 use keyward_agents::AgentsTx;
 use keyward_audit::AuditLog;
-use keyward_auth::{Environment, Hashing, LastUsed, Setup, UserId, Username};
+use keyward_auth::{Environment, Hashing, LastUsed, NoAdvice, Setup, UserId, Username};
 use keyward_core::{Clock, Id, ManualClock, Store, Timestamp};
 use keyward_credentials::{CredentialScope, CredentialsTx};
 use keyward_crypto::{FieldKey, KeyRing, MacRing, Password, Passwords, SecretText};
@@ -335,6 +335,7 @@ pub(crate) fn environment<S: Clone>(store: &S, clock: &Arc<ManualClock>) -> Envi
         hashing: Hashing::with_places(Passwords::danger_fast(), 4, 1_000),
         audit: AuditLog::new(macs(), clock.clone()),
         clock: clock.clone(),
+        advice: Arc::new(NoAdvice),
     }
 }
 
