@@ -10,6 +10,7 @@ mod database;
 mod exposure;
 mod keys;
 mod people;
+mod redis;
 mod safekeeping;
 mod sarif;
 mod stored;
@@ -42,6 +43,7 @@ pub(crate) fn of_database(settings: &Settings) -> Checklist {
 /// Every check but the reading of a long audit log.
 pub(crate) fn while_serving(settings: &Settings) -> Checklist {
     let mut checklist = without_database(settings);
+    checklist.extend([redis::reachable(settings)]);
     checklist.extend(stored::checks(settings, stored::Audit::IfShort));
     settled(settings, checklist)
 }
@@ -52,6 +54,7 @@ fn without_database(settings: &Settings) -> Checklist {
     checklist.extend(exposure::checks(settings));
     checklist.extend([certificate::check(settings)]);
     checklist.extend(database::checks(settings));
+    checklist.extend(redis::checks(settings));
     checklist
 }
 
@@ -64,6 +67,7 @@ pub(crate) fn rules() -> impl Iterator<Item = check::Rule> {
     let before = keys::RULES.into_iter().chain(exposure::RULES);
     let before = before.chain(certificate::RULES).chain(database::RULES);
     before
+        .chain(redis::RULES)
         .chain(stored::RULES)
         .chain(clock::RULES)
         .chain(people::RULES)
@@ -78,6 +82,7 @@ pub(crate) fn run(
     output: Output,
 ) -> Result<Exit, Failure> {
     let mut checklist = without_database(settings);
+    checklist.extend([redis::reachable(settings)]);
     checklist.extend(stored::checks(settings, stored::Audit::Whole));
     let checklist = settled(settings, checklist);
     let format = format.unwrap_or(match output {

@@ -11,6 +11,7 @@ mod key_check;
 mod keys;
 mod logging;
 mod memory;
+mod peers;
 mod private_path;
 mod progress;
 mod settings;

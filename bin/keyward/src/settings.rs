@@ -22,6 +22,7 @@ use std::path::{Path, PathBuf};
 use keyward_broker::{AllowPrivate, AllowPrivateError};
 use keyward_crypto::SecretText;
 use keyward_http::Network;
+use keyward_redis::{RedisUrl, RedisUrlError};
 use keyward_store_diesel::{DatabaseUrl, DatabaseUrlError};
 
 use crate::logging;
@@ -75,6 +76,8 @@ pub(crate) struct Settings {
     pub(crate) secret_key: Option<SecretSource>,
     /// `DATABASE_URL` or its file; see [`Settings::database_url`]
     pub(crate) database_url: Option<SecretSource>,
+    /// `REDIS_URL` or its file; see [`Settings::redis_url`]
+    pub(crate) redis_url: Option<SecretSource>,
 }
 
 /// What this installation is for.
@@ -173,6 +176,14 @@ impl Settings {
         Ok(DatabaseUrl::parse(text.expose().trim())?)
     }
 
+    /// Where Redis is, if one is set.
+    pub(crate) fn redis_url(&self) -> Result<Option<RedisUrl>, RedisUrlProblem> {
+        let Some(source) = &self.redis_url else {
+            return Ok(None);
+        };
+        Ok(Some(RedisUrl::parse(source.read()?.expose().trim())?))
+    }
+
     fn default_database_url(&self) -> Option<SecretText> {
         let url = || format!("sqlite://{}", self.data_dir.join("keyward.db").display());
         (self.mode == Mode::Development)
@@ -184,6 +195,7 @@ impl Settings {
         let field_encryption_key = layers.take_secret(Name::FieldEncryptionKey)?;
         let secret_key = layers.take_secret(Name::SecretKey)?;
         let database_url = layers.take_secret(Name::DatabaseUrl)?;
+        let redis_url = layers.take_secret(Name::RedisUrl)?;
         let mut required = |name| {
             // Each of these has a default, so the error cannot be seen.
             layers.take(name).ok_or_else(|| SettingsError::Invalid {
@@ -238,6 +250,7 @@ impl Settings {
             field_encryption_key,
             secret_key,
             database_url,
+            redis_url,
         })
     }
 }
@@ -251,6 +264,15 @@ pub(crate) enum DatabaseUrlProblem {
     Unreadable(#[from] SettingsError),
     #[error("DATABASE_URL cannot be used: {0}")]
     Refused(#[from] DatabaseUrlError),
+}
+
+/// Why the Redis that is set cannot be asked. No text repeats the URL.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RedisUrlProblem {
+    #[error(transparent)]
+    Unreadable(#[from] SettingsError),
+    #[error("REDIS_URL cannot be used: {0}")]
+    Refused(#[from] RedisUrlError),
 }
 
 impl Mode {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use keyward_audit::{AuditLog, ReadAudit, VerifyAudit};
-use keyward_auth::{Environment, Hashing, Housekeeping, LastUsed, NoAdvice, Setup};
+use keyward_auth::{Advice, Environment, Hashing, Housekeeping, LastUsed, NoAdvice, Setup};
 use keyward_broker::{AllowPrivate, Broker, Egress};
 use keyward_core::{Clock, Store as _, SystemClock, with_causes};
 use keyward_credentials::{Caller, CredentialScope, ManageCredentials};
@@ -126,6 +126,11 @@ impl Installation {
     /// What services work with.
     pub(crate) fn environment(&self) -> Environment<DieselStore> {
         self.environment.clone()
+    }
+
+    /// Has services ask and tell other nodes by `advice`.
+    pub(crate) fn advised_by(&mut self, advice: Arc<dyn Advice>) {
+        self.environment.advice = advice;
     }
 
     /// The service that reads the audit log.

@@ -5,9 +5,10 @@ use keyward_admission::{Lane, Single};
 
 use crate::Problem;
 use crate::lanes::READINESS;
-use crate::services::{ApiStore, Services};
+use crate::services::{Aid, ApiStore, Services};
 
-/// `/health/live`: the process runs. `/health/ready`: its storage also answers and takes changes.
+/// `/health/live`: the process runs. `/health/ready`: its storage also answers and takes changes; `degraded`
+/// when something is missing that it can do without.
 pub(crate) fn mount<S: ApiStore>(services: &Arc<Services<S>>, config: &mut web::ServiceConfig) {
     config.service(open("/health/live", web::get().to(async || fine())));
     let readiness = Arc::new(Readiness {
@@ -42,7 +43,7 @@ struct Readiness<S> {
 impl<S: ApiStore> Readiness<S> {
     async fn answer(&self) -> Result<HttpResponse, Problem> {
         if self.single.ask(|| self.ask()).await {
-            Ok(fine())
+            Ok(with_aids(&self.services.aids))
         } else {
             Err(Problem::unavailable())
         }
@@ -63,6 +64,24 @@ impl<S: ApiStore> Readiness<S> {
             }
         }
     }
+}
+
+fn with_aids(aids: &[Aid]) -> HttpResponse {
+    if aids.is_empty() {
+        return fine();
+    }
+    let mut status = "ok";
+    let mut members = serde_json::Map::new();
+    for aid in aids {
+        let is_well = (aid.is_well)();
+        if !is_well {
+            status = "degraded";
+        }
+        let state = if is_well { "ok" } else { "unavailable" };
+        members.insert(aid.name.to_owned(), state.into());
+    }
+    members.insert("status".to_owned(), status.into());
+    HttpResponse::Ok().json(members)
 }
 
 fn fine() -> HttpResponse {

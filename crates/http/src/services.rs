@@ -46,6 +46,14 @@ pub struct Services<S> {
     pub calls: Option<Arc<dyn CallServices>>,
     /// Behind `/checklist`, which answers 501 without it.
     pub checklist: Option<Arc<dyn Checklist>>,
+    /// What the server is faster with, for `/health/ready`.
+    pub(crate) aids: Vec<Aid>,
+}
+
+/// Something that the server can do without.
+pub(crate) struct Aid {
+    pub(crate) name: &'static str,
+    pub(crate) is_well: Box<dyn Fn() -> bool + Send + Sync>,
 }
 
 /// What an operator can choose.
@@ -92,6 +100,7 @@ impl<S: ApiStore + Clone> Services<S> {
             encryption: ManageEncryption::new(environment.clone()),
             calls: None,
             checklist: None,
+            aids: Vec::new(),
         }
     }
 
@@ -102,6 +111,19 @@ impl<S: ApiStore + Clone> Services<S> {
             checklist: Some(checklist),
             ..self
         }
+    }
+
+    /// Says at `/health/ready` whether something is well that the server can do without. It is ready
+    /// all the same.
+    #[must_use]
+    pub fn aided_by(
+        mut self,
+        name: &'static str,
+        is_well: impl Fn() -> bool + Send + Sync + 'static,
+    ) -> Self {
+        let is_well = Box::new(is_well);
+        self.aids.push(Aid { name, is_well });
+        self
     }
 
     /// Asks the services of credentials through `calls`.

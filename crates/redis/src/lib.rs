@@ -35,6 +35,8 @@ mod command;
 mod link;
 mod listener;
 mod measure;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod thread;
 mod url;
 mod worker;

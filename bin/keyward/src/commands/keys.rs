@@ -18,6 +18,7 @@ use self::refusal::no_change;
 use crate::cli::{KeysCommand, Output, RotateArgs};
 use crate::exit::{Exit, Failure};
 use crate::keys::{self, KeyKind};
+use crate::peers::among_peers;
 use crate::settings::Settings;
 use crate::terminal;
 use crate::wiring::{Installation, broken};
@@ -44,18 +45,22 @@ pub(crate) fn keys(
             show::status(&installation.encryption(), output)
         }
         KeysCommand::Activate { kid } => {
-            let installation = Installation::open(&settings()?)?;
-            activate(&installation.encryption(), kid, output)
+            let activate =
+                |installation: &Installation| activate(&installation.encryption(), kid, output);
+            among_peers(&settings()?, activate)
         }
-        KeysCommand::Rotate(args) => rotate(&Installation::open(&settings()?)?, args, output),
+        KeysCommand::Rotate(args) => among_peers(&settings()?, |installation| {
+            rotate(installation, args, output)
+        }),
         KeysCommand::Retire { kid, end_unused } => {
-            let installation = Installation::open(&settings()?)?;
             let leftovers = if *end_unused {
                 Leftovers::End
             } else {
                 Leftovers::Keep
             };
-            retire(&installation.encryption(), kid, leftovers, output)
+            among_peers(&settings()?, |installation| {
+                retire(&installation.encryption(), kid, leftovers, output)
+            })
         }
     }
 }

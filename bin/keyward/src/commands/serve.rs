@@ -19,6 +19,7 @@ use crate::commands::init;
 use crate::doctor;
 use crate::exit::{Exit, Failure};
 use crate::keys::KeyFiles;
+use crate::peers::Peers;
 use crate::settings::{Mode, Settings};
 use crate::tls::Tls;
 use crate::wiring::{Installation, relay};
@@ -28,7 +29,8 @@ use crate::wiring::{Installation, relay};
 pub(crate) fn serve(mut settings: Settings) -> Result<Exit, Failure> {
     let handed_over = listen::handed_over(&mut settings)?;
     let settings = Arc::new(settings);
-    let installation = Installation::open(&settings)?;
+    let redis = settings.redis_url().map_err(Failure::configuration)?;
+    let mut installation = Installation::open(&settings)?;
     match settings.mode {
         Mode::Development => init::first_start(&installation)?,
         Mode::Production => doctor::of_database(&settings).refuse_failures()?,
@@ -37,16 +39,21 @@ pub(crate) fn serve(mut settings: Settings) -> Result<Exit, Failure> {
     let listener = listen::for_clients(&settings, handed_over)?;
     let metrics_listener = listen::for_metrics(&settings)?;
     let address = listener.local_addr().map_err(Failure::unavailable)?;
+    let metrics = metrics::start(&settings, installation.store.clone())?;
+    let peers = Peers::join(redis.as_ref(), &mut installation)?;
     let key_files = KeyFiles::of(&settings);
     let key_keeper = key_keeper::start(&installation, &address.to_string(), key_files)?;
+    let peers = peers.waking(key_keeper.waker());
     let last_used = Arc::new(LastUsed::default());
     let allow = settings.broker_allow_private.clone();
     let broker = installation.broker(allow, Arc::clone(&last_used))?;
-    let services = installation
+    let mut services = installation
         .services(Arc::clone(&last_used))
         .calling(Arc::new(broker.clone()))
         .checked_by(Arc::new(ServingChecklist::new(Arc::clone(&settings))));
-    let metrics = metrics::start(&settings, installation.store.clone())?;
+    if let Some(is_well) = peers.wellness() {
+        services = services.aided_by("redis", is_well);
+    }
     let mut api = Api::new(services)
         .trusting(web::proxies(&settings))
         .with(installation.mcp(broker.clone()))
@@ -56,7 +63,7 @@ pub(crate) fn serve(mut settings: Settings) -> Result<Exit, Failure> {
     }
     let flusher = flusher::start(
         last_used,
-        installation.store.clone(),
+        installation.environment(),
         installation.housekeeping(),
     );
     let (config, reloader) = tls.map(|tls| (tls.config, tls.reloader)).unzip();
@@ -74,6 +81,7 @@ pub(crate) fn serve(mut settings: Settings) -> Result<Exit, Failure> {
     drop(broker);
     flusher.stop();
     key_keeper.stop();
+    peers.stop();
     if let Some(reloader) = reloader {
         reloader.stop();
     }

@@ -6,6 +6,7 @@ pub(crate) enum Name {
     FieldEncryptionKey,
     SecretKey,
     DatabaseUrl,
+    RedisUrl,
     KeywardEnv,
     Bind,
     TlsCertFile,
@@ -27,10 +28,11 @@ pub(crate) enum Name {
 }
 
 impl Name {
-    pub(crate) const ALL: [Self; 21] = [
+    pub(crate) const ALL: [Self; 22] = [
         Self::FieldEncryptionKey,
         Self::SecretKey,
         Self::DatabaseUrl,
+        Self::RedisUrl,
         Self::KeywardEnv,
         Self::Bind,
         Self::TlsCertFile,
@@ -57,6 +59,7 @@ impl Name {
             Self::FieldEncryptionKey => "FIELD_ENCRYPTION_KEY",
             Self::SecretKey => "SECRET_KEY",
             Self::DatabaseUrl => "DATABASE_URL",
+            Self::RedisUrl => "REDIS_URL",
             Self::KeywardEnv => "KEYWARD_ENV",
             Self::Bind => "BIND",
             Self::TlsCertFile => "TLS_CERT_FILE",
@@ -143,7 +146,7 @@ impl Name {
     pub(crate) fn is_secret(self) -> bool {
         matches!(
             self,
-            Self::FieldEncryptionKey | Self::SecretKey | Self::DatabaseUrl
+            Self::FieldEncryptionKey | Self::SecretKey | Self::DatabaseUrl | Self::RedisUrl
         )
     }
 
@@ -165,6 +168,7 @@ impl Name {
             Self::FieldEncryptionKey
             | Self::SecretKey
             | Self::DatabaseUrl
+            | Self::RedisUrl
             | Self::TlsCertFile
             | Self::TlsKeyFile
             | Self::MetricsBind
@@ -239,7 +243,7 @@ mod tests {
             ("KEYWARD_SECRET_KEY_FILE", Some("SECRET_KEY_FILE")),
             ("cors_origin", Some("CORS_ORIGINS")),
             ("field_encryption_keys", Some("FIELD_ENCRYPTION_KEY")),
-            ("redis_url", None),
+            ("redis_urls", Some("REDIS_URL")),
         ];
         for (unknown, expected) in cases {
             assert_eq!(nearest(unknown).as_deref(), expected, "{unknown}");

@@ -6,6 +6,7 @@ use super::refusal::no_change;
 use crate::cli::Output;
 use crate::exit::{Exit, Failure};
 use crate::keys::{KeyFiles, KeyKind, add_to_file};
+use crate::peers::among_peers;
 use crate::settings::Settings;
 use crate::terminal;
 use crate::wiring::Installation;
@@ -29,16 +30,18 @@ pub(super) fn add(settings: &Settings, kind: KeyKind, output: Output) -> Result<
             path.display()
         ))
     })?;
-    let installation = Installation::open(settings)?;
-    let after = ids(&installation, kind);
-    let added = after.into_iter().find(|id| !before.contains(id));
-    let added = added.ok_or_else(|| {
-        Failure::unavailable(format!("{} was changed by somebody else", path.display()))
+    let added = among_peers(settings, |installation| {
+        let after = ids(installation, kind);
+        let added = after.into_iter().find(|id| !before.contains(id));
+        let added = added.ok_or_else(|| {
+            Failure::unavailable(format!("{} was changed by somebody else", path.display()))
+        })?;
+        let encryption = installation.encryption();
+        encryption
+            .note_added(&Host, added)
+            .map_err(|error| no_change(&error))?;
+        Ok(added)
     })?;
-    installation
-        .encryption()
-        .note_added(&Host, added)
-        .map_err(|error| no_change(&error))?;
     terminal::print(&match output {
         Output::Json => {
             json!({ "kid": added.as_str(), "state": "added", "file": path }).to_string() + "\n"

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use keyward_auth::{Housekeeping, LastUsed};
+use keyward_auth::{Environment, Housekeeping, LastUsed};
 use keyward_store_diesel::DieselStore;
 
 use crate::background::Background;
@@ -9,14 +9,20 @@ use crate::background::Background;
 /// Writes behind when keys were used, and drops what nobody needs any more.
 pub(super) fn start(
     last_used: Arc<LastUsed>,
-    store: DieselStore,
+    environment: Environment<DieselStore>,
     housekeeping: Housekeeping<DieselStore>,
 ) -> Background {
     Background::start(move |pauses| {
         let mut rounds = (0..SWEEP_EVERY).cycle();
         loop {
             let goes_on = pauses.go_on_after(FLUSH_EVERY);
-            if let Err(error) = last_used.flush(&store) {
+            let flushed = if goes_on {
+                last_used.flush_shared(&environment)
+            } else {
+                // Nobody is left to leave anything to.
+                last_used.flush(&environment.store)
+            };
+            if let Err(error) = flushed {
                 tracing::warn!(%error, "cannot write when keys were last used; trying again");
             }
             if !goes_on {

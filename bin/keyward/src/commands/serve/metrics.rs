@@ -36,6 +36,7 @@ pub(super) fn start(settings: &Settings, store: DieselStore) -> Result<Metrics, 
 fn describe() {
     keyward_http::describe_metrics();
     keyward_broker::describe();
+    keyward_redis::describe_metrics();
     metrics::describe_gauge!(
         CONNECTIONS,
         "Open connections to the database, by pool and state"
