@@ -34,18 +34,21 @@ impl TestRedis {
     /// failure with `REQUIRE_SERVICES=1`.
     #[must_use]
     pub fn start() -> Option<Self> {
-        Self::with(&[])
+        Self::with::<&str>(&[])
     }
 
     /// [`start`](Self::start) with these arguments, too.
     #[must_use]
-    pub fn with(arguments: &[&str]) -> Option<Self> {
+    pub fn with<T: AsRef<str>>(arguments: &[T]) -> Option<Self> {
         if !is_here() {
             return None;
         }
         let folder = tempfile::tempdir().expect("a temporary folder");
         let port = free_port();
-        let arguments: Vec<_> = arguments.iter().map(|text| (*text).to_owned()).collect();
+        let arguments: Vec<_> = arguments
+            .iter()
+            .map(|text| text.as_ref().to_owned())
+            .collect();
         let server = serve(port, &arguments, &folder);
         let redis = Self {
             port,
@@ -114,6 +117,12 @@ impl TestRedis {
     #[must_use]
     pub fn keys(&self) -> Vec<String> {
         redis::from_redis_value(self.ask(&["KEYS", "*"])).expect("names")
+    }
+
+    /// What stands under a key, which must be a text.
+    #[must_use]
+    pub fn text(&self, key: &str) -> String {
+        redis::from_redis_value(self.ask(&["GET", key])).expect("a text")
     }
 
     /// Everything in it as text: the name of each key, its type, its value and its end.

@@ -29,6 +29,7 @@ mod pressure;
 mod production;
 mod proxies;
 mod recovery_kit;
+mod redis;
 mod revocation;
 mod secret_rotation;
 mod shown_once;

@@ -4,7 +4,7 @@ use std::thread;
 
 use serde_json::{Value, json};
 
-use crate::running::{Answer, Client, Home, Server, Sql, until};
+use crate::running::{Answer, Client, Home, Ran, Server, Sql, until};
 use crate::together::both;
 
 pub(crate) struct Nodes {
@@ -17,8 +17,15 @@ pub(crate) struct Nodes {
 impl Nodes {
     /// Both start at once, on an empty database.
     pub(crate) fn start() -> Option<Self> {
+        Self::with(&[])
+    }
+
+    /// [`start`](Self::start) with these settings, too.
+    pub(crate) fn with(settings: &[(&str, &str)]) -> Option<Self> {
         let home = Home::on_postgres()?.with_keys();
         let home = home.set("BROKER_ALLOW_PRIVATE", "127.0.0.1");
+        let set = |home: Home, (name, value): &(&str, &str)| home.set(name, value);
+        let home = settings.iter().fold(home, set);
         let homes = [home.another_node(), home];
         let [one, other] = &homes;
         let servers = thread::scope(|scope| {
@@ -44,6 +51,18 @@ impl Nodes {
 
     pub(crate) fn clients(&self, key: &str) -> [Client; 2] {
         [self.servers[0].client(key), self.servers[1].client(key)]
+    }
+
+    /// What a node has counted under this name.
+    pub(crate) fn counted(&self, node: usize, name: &str) -> f64 {
+        let metrics = self.servers[node].get("/metrics").body;
+        let line = metrics.lines().find_map(|line| line.strip_prefix(name));
+        line.map_or(0.0, |value| value.trim().parse().unwrap())
+    }
+
+    /// Runs a command on the second node.
+    pub(crate) fn run(&self, arguments: &[&str]) -> Ran {
+        self.homes[1].run(arguments)
     }
 
     /// A connection to the database of both.
