@@ -94,7 +94,8 @@ impl Looks {
 
     /// Whether one wait was seen for as long as no storage that works needs.
     fn has_seen_silence(&mut self, watch: &StorageWatch) -> bool {
-        let now = self.next;
+        // Not the time for which the look was planned: after a stall many are due at once.
+        let now = Instant::now().max(self.next);
         let wait = watch.wait();
         self.next = now + BETWEEN_LOOKS;
         match (wait, self.seen) {

@@ -103,6 +103,9 @@ impl Name {
             Self::DatabaseUrl => {
                 "Where the database is: sqlite://relative/path, sqlite:///absolute/path or postgres://…"
             }
+            Self::RedisUrl => {
+                "A Redis by which several servers have less to do: redis://, rediss:// or unix://. Nothing needs it."
+            }
             Self::KeywardEnv => {
                 "development or production, where nothing is generated and every blocking check must pass."
             }

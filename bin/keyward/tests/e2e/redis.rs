@@ -8,7 +8,7 @@ use keyward_redis::testing::{TestRedis, liar};
 use rcgen::{CertificateParams, KeyPair};
 use serde_json::{Value, json};
 
-use crate::codes::{enrol, now};
+use crate::running::app::{enrol, now};
 use crate::running::{Client, Home, until};
 use crate::together::many;
 use crate::two_nodes::Nodes;

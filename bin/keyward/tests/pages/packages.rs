@@ -169,11 +169,22 @@ fn the_settings_that_packages_bring_are_settings() {
         .filter_map(|line| line.strip_prefix("ENV "));
     let set: Vec<_> = set.flat_map(|line| line.split(' ')).collect();
     assert!(set.len() > 2);
+    let compose = text("packaging/container/compose.yaml");
+    let of_keyward = compose.split("\n  postgres:").next().unwrap();
+    let environment = of_keyward.split("environment:").nth(1).unwrap();
+    let environment = environment.split("secrets:").next().unwrap();
+    let environment = environment
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty());
+    let in_compose: Vec<_> = environment.map(|line| line.replace(':', "=")).collect();
+    assert!(in_compose.len() > 4, "{in_compose:?}");
     let credentials = text("packaging/systemd/credentials.conf");
     let handed = credentials
         .lines()
         .filter_map(|line| line.strip_prefix("Environment="));
-    for assignment in set.into_iter().chain(handed) {
+    let all = set.into_iter().chain(handed);
+    for assignment in all.chain(in_compose.iter().map(String::as_str)) {
         let name = assignment.split('=').next().unwrap();
         assert!(names.contains(name), "{name} is no setting");
     }
@@ -201,6 +212,22 @@ fn the_container_has_no_root_no_shell_and_no_secret() {
         "REDIS_URL",
     ] {
         assert!(!container.contains(secret), "{secret}");
+    }
+    let compose = text("packaging/container/compose.yaml");
+    let files = compose.rsplit("\nsecrets:\n").next().unwrap();
+    for line in compose
+        .lines()
+        .filter(|line| line.contains("/run/secrets/"))
+    {
+        let name = line.rsplit('/').next().unwrap();
+        assert!(files.contains(&format!("  {name}: {{ file: ")), "{name}");
+    }
+    for hardened in [
+        "read_only: true",
+        "cap_drop: [ALL]",
+        "no-new-privileges:true",
+    ] {
+        assert!(compose.contains(hardened), "{hardened}");
     }
     // The probe is a command that there is.
     let probe = last.split("CMD [\"/usr/bin/keyward\", \"").nth(1).unwrap();
