@@ -2,7 +2,7 @@
 
 use keyward_core::{Store as _, StoreError};
 use keyward_encryption::EncryptionKeys as _;
-use keyward_redis::{Redis, RedisUrl};
+use keyward_redis::Redis;
 
 use crate::exit::Failure;
 use crate::settings::Settings;
@@ -15,13 +15,13 @@ impl Peers {
     /// Has what the services of `installation` say and ask go to `REDIS_URL`. A Redis that does not
     /// answer keeps nobody waiting for longer than a moment.
     pub(crate) fn join(
-        url: Option<&RedisUrl>,
+        settings: &Settings,
         installation: &mut Installation,
     ) -> Result<Self, Failure> {
-        let Some(url) = url else {
+        let Some(url) = settings.redis_url().map_err(Failure::configuration)? else {
             return Ok(Self(None));
         };
-        let redis = Redis::start(url, &id(installation)?);
+        let redis = Redis::start(&url, &id(installation)?);
         installation.advised_by(redis.advice());
         Ok(Self(Some(redis)))
     }
@@ -49,9 +49,8 @@ pub(crate) fn among_peers<T>(
     settings: &Settings,
     work: impl FnOnce(&Installation) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
-    let url = settings.redis_url().map_err(Failure::configuration)?;
     let mut installation = Installation::open(settings)?;
-    let peers = Peers::join(url.as_ref(), &mut installation)?;
+    let peers = Peers::join(settings, &mut installation)?;
     let done = work(&installation);
     peers.stop();
     done

@@ -60,6 +60,8 @@ fn checked_database(settings: &Settings) -> Result<DatabaseUrl, Failure> {
     if settings.mode == Mode::Production {
         doctor::preflight(settings).refuse_failures()?;
     }
+    // Not asked here, but what it says has to be understood before anything is touched.
+    settings.redis_url().map_err(Failure::configuration)?;
     settings.database_url().map_err(Failure::configuration)
 }
 

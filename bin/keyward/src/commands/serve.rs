@@ -29,7 +29,6 @@ use crate::wiring::{Installation, relay};
 pub(crate) fn serve(mut settings: Settings) -> Result<Exit, Failure> {
     let handed_over = listen::handed_over(&mut settings)?;
     let settings = Arc::new(settings);
-    let redis = settings.redis_url().map_err(Failure::configuration)?;
     let mut installation = Installation::open(&settings)?;
     match settings.mode {
         Mode::Development => init::first_start(&installation)?,
@@ -40,7 +39,7 @@ pub(crate) fn serve(mut settings: Settings) -> Result<Exit, Failure> {
     let metrics_listener = listen::for_metrics(&settings)?;
     let address = listener.local_addr().map_err(Failure::unavailable)?;
     let metrics = metrics::start(&settings, installation.store.clone())?;
-    let peers = Peers::join(redis.as_ref(), &mut installation)?;
+    let peers = Peers::join(&settings, &mut installation)?;
     let key_files = KeyFiles::of(&settings);
     let key_keeper = key_keeper::start(&installation, &address.to_string(), key_files)?;
     let peers = peers.waking(key_keeper.waker());
