@@ -68,7 +68,7 @@ const HOP_BY_HOP: [HeaderName; 9] = [
     header::UPGRADE,
 ];
 
-const NOT_SENT: [HeaderName; 16] = [
+const NOT_SENT: [HeaderName; 22] = [
     header::ACCEPT_ENCODING,
     header::AUTHORIZATION,
     header::CONTENT_LENGTH,
@@ -83,7 +83,14 @@ const NOT_SENT: [HeaderName; 16] = [
     HeaderName::from_static("http2-settings"),
     HeaderName::from_static("x-api-key"),
     HeaderName::from_static("x-goog-api-key"),
+    // Some services take the method or the path from these, past the rules of a credential.
+    HeaderName::from_static("x-http-method"),
+    HeaderName::from_static("x-http-method-override"),
+    HeaderName::from_static("x-method-override"),
+    HeaderName::from_static("x-original-uri"),
+    HeaderName::from_static("x-original-url"),
     HeaderName::from_static("x-real-ip"),
+    HeaderName::from_static("x-rewrite-url"),
     X_REQUEST_ID,
 ];
 
@@ -163,6 +170,19 @@ mod tests {
             ("x-api-key", "x"),
             ("x-goog-api-key", "x"),
             ("api-key", "x"),
+        ]);
+        assert_eq!(outgoing(&came), fields(&[("accept-encoding", "identity")]));
+    }
+
+    #[test]
+    fn nothing_asks_for_another_method_or_path_than_the_rules_judged() {
+        let came = fields(&[
+            ("x-http-method", "DELETE"),
+            ("x-http-method-override", "DELETE"),
+            ("x-method-override", "DELETE"),
+            ("x-original-uri", "/admin"),
+            ("x-original-url", "/admin"),
+            ("x-rewrite-url", "/admin"),
         ]);
         assert_eq!(outgoing(&came), fields(&[("accept-encoding", "identity")]));
     }
