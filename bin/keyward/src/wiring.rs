@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use keyward_audit::{AuditLog, ReadAudit, VerifyAudit};
 use keyward_auth::{Advice, Environment, Hashing, Housekeeping, LastUsed, NoAdvice, Setup};
-use keyward_broker::{AllowPrivate, Broker, Egress};
+use keyward_broker::{AllowPrivate, Broker, Egress, Redirects};
 use keyward_core::{Clock, Store as _, SystemClock, with_causes};
 use keyward_credentials::{Caller, CredentialScope, ManageCredentials};
 use keyward_crypto::{KeyId, Passwords, PlainFernet};
@@ -237,6 +237,7 @@ pub(crate) fn relay(broker: Broker) -> Relay {
         async move {
             let RelayRequest {
                 key,
+                carries_key,
                 request_id,
                 which,
                 request,
@@ -245,7 +246,12 @@ pub(crate) fn relay(broker: Broker) -> Relay {
                 key,
                 request: request_id,
             };
-            broker.relay(caller, which, request).await
+            let redirects = if carries_key {
+                Redirects::Shown
+            } else {
+                Redirects::Passed
+            };
+            broker.relay(caller, which, redirects, request).await
         }
     })
 }

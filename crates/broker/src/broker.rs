@@ -16,12 +16,15 @@ use tokio::time::timeout;
 use url::Url;
 
 use crate::answer::{Scrubbed, scrubbed};
+use crate::crowd::Crowd;
 use crate::desk::Desk;
 use crate::egress::{Egress, Forbidden};
 use crate::inject::{address, inject};
+use crate::location::Redirects;
 use crate::scrub::Needles;
 use crate::under_way::UnderWay;
 use crate::upload::{Progress, Upload};
+use crate::via::Via;
 use crate::{BoxError, headers, location, metrics};
 
 /// Passes requests on to the services of credentials, with the credential in them. Clones share
@@ -33,6 +36,8 @@ use crate::{BoxError, headers, location, metrics};
 pub struct Broker {
     pub(crate) desk: Arc<Desk>,
     pub(crate) egress: Arc<Egress>,
+    crowd: Arc<Crowd>,
+    via: Arc<Via>,
     prefix: &'static str,
 }
 
@@ -54,12 +59,15 @@ impl Broker {
         Ok(Self {
             desk: Arc::new(Desk::start(uses)?),
             egress: Arc::new(egress),
+            crowd: Arc::default(),
+            via: Arc::new(Via::new()),
             prefix,
         })
     }
 
     /// Sends `request` to the service of the credential `which`. Its target is the path there, below
-    /// the base URL of the credential.
+    /// the base URL of the credential. `redirects` says what the client may be told of places
+    /// outside the service.
     ///
     /// The body of the answer has to be read or dropped. Dropping it, or this future, ends the
     /// request to the service too.
@@ -67,12 +75,14 @@ impl Broker {
         &self,
         caller: Caller,
         which: Which,
+        redirects: Redirects,
         request: Request<B>,
     ) -> Result<Response<AnswerBody>, CallError>
     where
         B: Body<Data = Bytes, Error: Into<BoxError>> + Send + Sync + Unpin + 'static,
     {
-        let answer = self.pass(caller, which, "broker", request).await?;
+        let mut answer = self.pass(caller, which, "broker", request).await?;
+        redirects.apply(answer.headers_mut());
         Ok(answer.map(UnsyncBoxBody::new))
     }
 
@@ -102,6 +112,9 @@ impl Broker {
         B: Body<Data = Bytes, Error: Into<BoxError>> + Send + Sync + Unpin + 'static,
     {
         let (parts, body) = request.into_parts();
+        if self.via.is_in(&parts.headers) {
+            return Err(CallError::Loop);
+        }
         if headers::wants_upgrade(&parts.headers) {
             return Err(CallError::Malformed(NO_UPGRADE));
         }
@@ -142,6 +155,13 @@ impl Broker {
         B: Body<Data = Bytes, Error: Into<BoxError>> + Send + Sync + Unpin + 'static,
     {
         let mut under_way = UnderWay::new(&self.desk, lease);
+        match self.crowd.join(lease.user()) {
+            Ok(place) => under_way.hold(place),
+            Err(error) => {
+                under_way.finish(outcome(&error));
+                return Err(error);
+            }
+        }
         let asked = out.url.clone();
         match self.exchange(lease, out, &under_way).await {
             Ok((answer, needles)) => {
@@ -176,6 +196,7 @@ impl Broker {
             body,
         } = out;
         let needles = inject(lease, &mut url, &mut headers)?;
+        self.via.add_to(&mut headers);
         let checked = (self.egress.check(url)).map_err(|error| forbidden(lease, error))?;
         let mut request = self.egress.request(method, checked).map_err(|error| {
             tracing::error!(error = %with_causes(&error), "requests to other services cannot be made");
@@ -188,6 +209,10 @@ impl Broker {
         }
         let answer = patiently(request.send(), under_way.upload()).await?;
         let answer = answer.map_err(|error| failure(lease, error))?;
+        if answer.status().is_informational() {
+            // Nobody asked for another protocol.
+            return Err(CallError::BadAnswer);
+        }
         Ok((answer.into(), needles))
     }
 }
@@ -248,6 +273,7 @@ fn outcome(error: &CallError) -> &'static str {
         CallError::BadAnswer => "bad-answer",
         CallError::UnusableSecret => "unusable-secret",
         CallError::NotReady => "not-ready",
+        CallError::TooManyUnderWay { .. } => "too-many-under-way",
         _ => "unreachable",
     }
 }

@@ -68,7 +68,7 @@ const HOP_BY_HOP: [HeaderName; 9] = [
     header::UPGRADE,
 ];
 
-const NOT_SENT: [HeaderName; 22] = [
+const NOT_SENT: [HeaderName; 28] = [
     header::ACCEPT_ENCODING,
     header::AUTHORIZATION,
     header::CONTENT_LENGTH,
@@ -80,9 +80,16 @@ const NOT_SENT: [HeaderName; 22] = [
     header::REFERER,
     header::VIA,
     HeaderName::from_static("api-key"),
+    // What proxies before this server say of the client, some of it signed.
+    HeaderName::from_static("cf-access-jwt-assertion"),
+    HeaderName::from_static("cf-connecting-ip"),
+    HeaderName::from_static("client-ip"),
     HeaderName::from_static("http2-settings"),
+    HeaderName::from_static("true-client-ip"),
     HeaderName::from_static("x-api-key"),
+    HeaderName::from_static("x-client-ip"),
     HeaderName::from_static("x-goog-api-key"),
+    HeaderName::from_static("x-goog-iap-jwt-assertion"),
     // Some services take the method or the path from these, past the rules of a credential.
     HeaderName::from_static("x-http-method"),
     HeaderName::from_static("x-http-method-override"),
@@ -115,7 +122,12 @@ const NOT_RETURNED: [HeaderName; 17] = [
 ];
 
 /// Beginnings of names: what proxies say of the client, and whom browsers may show an answer.
-const GROUPS: [&str; 2] = ["x-forwarded-", "access-control-"];
+const GROUPS: [&str; 4] = [
+    "x-forwarded-",
+    "x-auth-request-",
+    "x-amzn-oidc-",
+    "access-control-",
+];
 
 const IDENTITY: HeaderValue = HeaderValue::from_static("identity");
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -160,6 +172,14 @@ mod tests {
             ("x-forwarded-for", "192.0.2.1"),
             ("x-forwarded-host", "keyward.example"),
             ("x-real-ip", "192.0.2.1"),
+            ("true-client-ip", "192.0.2.1"),
+            ("cf-connecting-ip", "192.0.2.1"),
+            ("client-ip", "192.0.2.1"),
+            ("x-client-ip", "192.0.2.1"),
+            ("cf-access-jwt-assertion", "e30.e30.e30"),
+            ("x-goog-iap-jwt-assertion", "e30.e30.e30"),
+            ("x-amzn-oidc-data", "e30.e30.e30"),
+            ("x-auth-request-access-token", "x"),
             ("via", "1.1 proxy"),
             ("cookie", "session=1"),
             ("referer", "https://keyward.example/docs"),

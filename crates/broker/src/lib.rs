@@ -9,6 +9,7 @@
 mod answer;
 mod broker;
 mod calls;
+mod crowd;
 mod desk;
 mod egress;
 mod headers;
@@ -19,12 +20,14 @@ mod probe;
 mod scrub;
 mod under_way;
 mod upload;
+mod via;
 
 pub use broker::{AnswerBody, Broker};
 pub use egress::{
     AllowPrivate, AllowPrivateError, Checked, ClientError, Egress, EntryProblem, Forbidden,
     LookingUp, Lookup, SystemLookup,
 };
+pub use location::Redirects;
 pub use metrics::describe;
 pub use scrub::{Needles, Scrub};
 

@@ -52,6 +52,8 @@ fn reason(error: &CallError) -> &'static str {
         CallError::Use(UseError::Unreadable) => "unreadable",
         CallError::Use(_) => "unusable",
         CallError::Overloaded => "overloaded",
+        CallError::TooManyUnderWay { .. } => "too-many-under-way",
+        CallError::Loop => "loop",
         _ => "malformed",
     }
 }

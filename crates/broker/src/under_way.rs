@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use keyward_credentials::{EndedUse, Lease};
 
+use crate::crowd::Place;
 use crate::desk::Desk;
 use crate::metrics;
 use crate::upload::Progress;
@@ -16,6 +17,7 @@ pub(crate) struct UnderWay {
     upload: Arc<Progress>,
     started: Instant,
     ended: Option<EndedUse>,
+    place: Option<Place>,
 }
 
 impl UnderWay {
@@ -25,7 +27,13 @@ impl UnderWay {
             upload: Arc::default(),
             started: Instant::now(),
             ended: Some(lease.ended()),
+            place: None,
         }
+    }
+
+    /// Takes one of the places of its user until it is over.
+    pub(crate) fn hold(&mut self, place: Place) {
+        self.place = Some(place);
     }
 
     /// How far the body of the request has come.
@@ -59,6 +67,7 @@ impl UnderWay {
         let Some(mut ended) = self.ended.take() else {
             return;
         };
+        drop(self.place.take());
         let elapsed = self.started.elapsed();
         ended.outcome = outcome;
         ended.sent = self.upload.sent();

@@ -10,6 +10,15 @@ pub enum CallError {
     /// Too many requests wait already. Nothing was sent.
     #[error("too many requests wait already")]
     Overloaded,
+    /// The caller has as many requests under way as one may have. Nothing was sent.
+    #[error("you have {max} requests under way, which is as many as one user may have")]
+    TooManyUnderWay {
+        /// What is allowed.
+        max: usize,
+    },
+    /// The request has come through this broker before. Nothing was sent.
+    #[error("the base URL of this credential leads back to Keyward itself")]
+    Loop,
     /// Something in the request cannot be passed on; says what.
     #[error("{0}")]
     Malformed(&'static str),

@@ -6,7 +6,7 @@ use url::Url;
 use crate::detail::{Detail, Value};
 use crate::fields::{FieldKind, Open, Shape, is_member_name};
 use crate::mask::looks_masked;
-use crate::{CredentialType, FieldPath, Mask, OpenFields};
+use crate::{CredentialType, FieldPath, Mask, OpenFields, RequestPath};
 
 /// What a [`Detail`] asks for, checked against the fields of its type.
 #[derive(Debug, Default)]
@@ -338,6 +338,7 @@ pub(crate) fn is_base_url(text: &str) -> bool {
                 && url.password().is_none()
                 && url.query().is_none()
                 && url.fragment().is_none()
+                && RequestPath::parse(url.path()).is_ok()
         })
 }
 

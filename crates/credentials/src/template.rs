@@ -150,7 +150,7 @@ mod tests {
         let base = destination.or_at(template.base_url).unwrap().base_url;
         let path = crate::RequestPath::parse(template.path).unwrap();
         let origin = base.origin().ascii_serialization();
-        let path = path.below(base.path()).as_str().to_owned();
+        let path = path.below(base.path()).unwrap().as_str().to_owned();
         let query = template.query.map(|query| format!("?{query}"));
         let header = (template.header).map(|(name, value)| format!(" {name}={value}"));
         let says_ok = template.says_ok.map(|name| format!(" says {name}"));

@@ -129,7 +129,7 @@ const SECURITY_HEADERS: [(HeaderName, HeaderValue); 6] = [
     (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
     (
         header::CONTENT_SECURITY_POLICY,
-        HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"),
+        HeaderValue::from_static("default-src 'none'; form-action 'none'; frame-ancestors 'none'"),
     ),
     (
         header::REFERRER_POLICY,

@@ -11,6 +11,9 @@ pub(crate) struct Presented {
     pub(crate) key: ApiKey,
     /// The path, if the key stood in it.
     pub(crate) path: Option<String>,
+    /// Whether it stood in a header field that clients take along when they are led to another
+    /// host, as they do with all fields that mean nothing to them.
+    pub(crate) is_carried: bool,
 }
 
 /// Takes everything out of a request that could be a key: what stands in `Authorization`,
@@ -37,16 +40,24 @@ pub(crate) fn take(headers: &mut HeaderMap, path: &str) -> Option<Presented> {
             .and_then(|(key, _)| parse(key))
             .map(|key| (key, true)),
     );
+    let one = the_one(found);
     headers.remove(AUTHORIZATION);
+    let is_carried = match &one {
+        Some((key, _)) => drop_repeated(headers, key.expose()),
+        None => false,
+    };
     for name in PLACES {
         headers.remove(name);
     }
-    let (key, from_path) = the_one(found)?;
-    drop_repeated(headers, key.expose());
+    let (key, from_path) = one?;
     let rest = in_path.filter(|_| from_path).map(|(_, rest)| rest);
     let left = rest.as_deref().unwrap_or(path);
     // A key that stands somewhere else in the address would go out with it.
-    (!left.contains(key.expose())).then_some(Presented { key, path: rest })
+    (!left.contains(key.expose())).then_some(Presented {
+        key,
+        path: rest,
+        is_carried,
+    })
 }
 
 /// One key: of ours if there is one, else a key of an imported system. The same key may stand in
@@ -94,7 +105,8 @@ fn bot(path: &str) -> Option<(Zeroizing<String>, String)> {
     Some((Zeroizing::new(key.to_owned()), format!("{before}{rest}")))
 }
 
-fn drop_repeated(headers: &mut HeaderMap, key: &str) {
+/// Says whether there was one.
+fn drop_repeated(headers: &mut HeaderMap, key: &str) -> bool {
     let repeats = |value: &HeaderValue| {
         let mut windows = value.as_bytes().windows(key.len());
         windows.any(|window| window == key.as_bytes())
@@ -104,9 +116,10 @@ fn drop_repeated(headers: &mut HeaderMap, key: &str) {
         .filter(|(_, value)| repeats(value))
         .map(|(name, _)| name.clone())
         .collect();
-    for name in names {
+    for name in &names {
         headers.remove(name);
     }
+    !names.is_empty()
 }
 
 fn parse(text: &str) -> Option<ApiKey> {
@@ -159,6 +172,7 @@ mod tests {
             let found = take(&mut headers, "/v1/chat").unwrap();
             assert_eq!(found.key.id(), key.id(), "{name}");
             assert_eq!(found.path, None);
+            assert_eq!(found.is_carried, name != "authorization", "{name}");
             assert_eq!(headers.len(), 1, "{name} is left");
         }
     }
@@ -197,7 +211,7 @@ mod tests {
             ("authorization", format!("Bearer {}", key.expose())),
             ("x-debug", format!("key={}", key.expose())),
         ]);
-        assert!(take(&mut headers, "/").is_some());
+        assert!(take(&mut headers, "/").unwrap().is_carried);
         assert!(headers.is_empty(), "{headers:?}");
     }
 

@@ -36,6 +36,9 @@ type Relayed = Result<http::Response<AnswerBody>, CallError>;
 pub struct RelayRequest {
     /// The key that was presented. It has the form of one.
     pub key: ApiKey,
+    /// Whether the client would take the key along if it were led to another host: it stood in a
+    /// header field other than `Authorization`.
+    pub carries_key: bool,
     /// Names the request in the log and in the audit log.
     pub request_id: Option<String>,
     /// With which credential.
@@ -84,8 +87,14 @@ impl Relay {
         let target = path.and_then(|path| path.strip_prefix('/'));
         let (name, path) = split(target.ok_or_else(Problem::not_found)?);
         let mut headers = convert::headers(request.headers());
-        let Presented { key, path: rest } =
-            presented::take(&mut headers, path).ok_or_else(Problem::unauthenticated)?;
+        if comes_from_a_page(&headers) {
+            return Err(Problem::cross_site());
+        }
+        let Presented {
+            key,
+            path: rest,
+            is_carried,
+        } = presented::take(&mut headers, path).ok_or_else(Problem::unauthenticated)?;
         let query = request.uri().query();
         if query.is_some_and(|query| query.contains(key.expose())) {
             return Err(Problem::malformed(
@@ -96,6 +105,7 @@ impl Relay {
         let which = which.map_err(|_| Problem::not_found())?;
         let asked = RelayRequest {
             key,
+            carries_key: is_carried,
             request_id: (request.extensions().get::<RequestId>()).map(|id| id.as_str().to_owned()),
             which: Which::parse(&which).map_err(|_| Problem::not_found())?,
             request: convert::request(
@@ -116,6 +126,13 @@ fn split(target: &str) -> (&str, &str) {
         Some(end) => target.split_at(end),
         None => (target, "/"),
     }
+}
+
+/// Whether a page of another site makes a browser ask (Fetch Metadata, `Sec-Fetch-Site`). A browser
+/// that was once given a key as a password would add it by itself.
+fn comes_from_a_page(headers: &http::HeaderMap) -> bool {
+    let mut sites = headers.get_all("sec-fetch-site").iter();
+    sites.any(|site| site == "cross-site" || site == "same-site")
 }
 
 /// Clients of git send a key only to who asks for a user name and a password.

@@ -162,6 +162,11 @@ impl From<CallError> for Failure {
         match error {
             CallError::Use(error) => error.into(),
             CallError::Overloaded => Self::new("overloaded", says),
+            CallError::TooManyUnderWay { .. } => Self {
+                retry_after_seconds: Some(1),
+                ..Self::new("too-many-under-way", says)
+            },
+            CallError::Loop => Self::new("loop-detected", says),
             CallError::Malformed(_) => Self::arguments(says),
             CallError::UnusableSecret => Self::new("unusable-credential", says),
             CallError::ForbiddenAddress(_) => Self::new("forbidden-address", says),

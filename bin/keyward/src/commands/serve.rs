@@ -28,6 +28,7 @@ use crate::wiring::{Installation, relay};
 /// it finishes what it has begun, within ten seconds.
 pub(crate) fn serve(mut settings: Settings) -> Result<Exit, Failure> {
     let handed_over = listen::handed_over(&mut settings)?;
+    listen::allow_connections();
     let settings = Arc::new(settings);
     let mut installation = Installation::open(&settings)?;
     match settings.mode {

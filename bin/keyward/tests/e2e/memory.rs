@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 
 use tempfile::TempDir;
 
-use crate::running::{Home, until};
+use crate::running::{Home, Server, until};
 
 /// A user who is not root, where the tests run as root, whom nothing is hidden from.
 /// Elsewhere who runs the tests.
@@ -59,15 +59,18 @@ impl Running {
     }
 
     fn limit_of_core_dumps(&self) -> String {
-        let limits = fs::read_to_string(format!("/proc/{}/limits", self.0.id())).unwrap();
-        let line = limits
-            .lines()
-            .find_map(|l| l.strip_prefix("Max core file size"));
-        line.unwrap()
-            .split_whitespace()
-            .collect::<Vec<_>>()
-            .join(" ")
+        limit(self.0.id(), "Max core file size")
     }
+}
+
+/// The soft limit, the hard one and their unit.
+fn limit(process: u32, name: &str) -> String {
+    let limits = fs::read_to_string(format!("/proc/{process}/limits")).unwrap();
+    let line = limits.lines().find_map(|line| line.strip_prefix(name));
+    line.unwrap()
+        .split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 impl Drop for Running {
@@ -102,6 +105,23 @@ fn another_process_of_the_same_user_does_not_see_the_environment_of_a_server() {
     });
     assert!(!user.reads_environment_of(&server));
     assert_eq!(server.limit_of_core_dumps(), "0 0 bytes");
+}
+
+#[test]
+fn a_server_takes_as_many_connections_as_the_system_lets_it() {
+    let home = Home::new();
+    let mut command = Command::new("/bin/sh");
+    let script = format!(
+        "ulimit -Hn 3000 && ulimit -Sn 300 && exec '{}' serve",
+        env!("CARGO_BIN_EXE_keyward")
+    );
+    command.args(["-c", &script]);
+    let server = Server::of_command(command, home.root(), home.variables());
+    assert_eq!(
+        limit(server.pid(), "Max open files"),
+        "3000 3000 files",
+        "it began with 300"
+    );
 }
 
 #[test]

@@ -1,4 +1,5 @@
 use keyward_auth::ApiKeys as _;
+use keyward_broker::Redirects;
 use keyward_core::{Store as _, StoreError};
 use keyward_credentials::{CallError, Caller, UseError, Which};
 use keyward_crypto::{ApiKey, ApiKeyKind};
@@ -15,9 +16,12 @@ async fn a_key_that_nobody_has_or_that_was_revoked_uses_nothing() {
         key: ApiKey::generate(ApiKeyKind::Agent),
         request: None,
     };
-    let asked = world
-        .broker
-        .relay(stranger, Which::Id(id), request("GET", "/x", ""));
+    let asked = world.broker.relay(
+        stranger,
+        Which::Id(id),
+        Redirects::Passed,
+        request("GET", "/x", ""),
+    );
     let refused = asked.await.err().unwrap();
     assert!(
         matches!(refused, CallError::Use(UseError::Rejected)),
@@ -60,9 +64,12 @@ async fn of_many_that_ask_at_once_those_without_a_key_stop_nobody() {
                 request: None,
             }
         };
-        world
-            .broker
-            .relay(caller, Which::Id(id), request("GET", "/x", ""))
+        world.broker.relay(
+            caller,
+            Which::Id(id),
+            Redirects::Passed,
+            request("GET", "/x", ""),
+        )
     });
     let answers = futures_util::future::join_all(asking).await;
     for (number, answer) in answers.into_iter().enumerate() {

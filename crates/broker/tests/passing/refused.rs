@@ -114,6 +114,53 @@ async fn what_is_no_request_for_another_service_is_refused() {
 }
 
 #[tokio::test]
+async fn a_request_that_comes_back_is_refused_before_anything_is_sent() {
+    let upstream = Upstream::answering(|_| ok(b""));
+    let world = World::new();
+    let id = world.model(&upstream.url("/v1"));
+    world.get(id, "/models").await.unwrap();
+    let first = upstream.received().remove(0);
+    let via = first.header("via").concat();
+    assert!(via.starts_with("1.1 keyward-"), "{via}");
+
+    let mut again = request("GET", "/models", "");
+    let value = format!("1.1 proxy, {via}").parse().unwrap();
+    again.headers_mut().insert("via", value);
+    let refused = world.ask(id, again).await;
+    assert!(matches!(refused, Err(CallError::Loop)), "{refused:?}");
+    assert_eq!(upstream.received().len(), 1);
+    assert_eq!(world.events("credential.use").len(), 1);
+}
+
+#[tokio::test]
+async fn a_user_has_so_many_requests_under_way_and_no_more() {
+    let upstream = Upstream::accepting(|_stream| {
+        std::thread::sleep(std::time::Duration::from_secs(2));
+    });
+    let world = World::new();
+    let id = world.model(&upstream.url("/v1"));
+    let asking = (0..524).map(|_| world.get(id, "/models"));
+    let answers = futures_util::future::join_all(asking).await;
+    let refused = answers
+        .iter()
+        .filter(|answer| matches!(answer, Err(CallError::TooManyUnderWay { max: 512 })));
+    assert_eq!(refused.count(), 12);
+    // Their places are free again.
+    let answer = world.get(id, "/models").await;
+    assert!(matches!(answer, Err(CallError::BadAnswer)), "{answer:?}");
+}
+
+#[tokio::test]
+async fn an_interim_answer_that_nobody_asked_for_is_none() {
+    let upstream =
+        Upstream::answering(|_| b"HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\n\r\n".to_vec());
+    let world = World::new();
+    let id = world.model(&upstream.url("/v1"));
+    let refused = world.get(id, "/models").await;
+    assert!(matches!(refused, Err(CallError::BadAnswer)), "{refused:?}");
+}
+
+#[tokio::test]
 async fn a_service_that_is_not_there_or_speaks_no_http_is_told_apart() {
     let world = World::new();
     let gone = {

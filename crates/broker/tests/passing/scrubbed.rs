@@ -3,10 +3,11 @@ use std::io::Write as _;
 use data_encoding::{BASE64, HEXLOWER};
 use flate2::Compression;
 use flate2::write::{GzEncoder, ZlibEncoder};
-use keyward_credentials::CallError;
+use keyward_broker::Redirects;
+use keyward_credentials::{CallError, Which};
 
 use crate::upstream::{Upstream, with_headers};
-use crate::world::{SECRET, World};
+use crate::world::{SECRET, World, request};
 
 #[tokio::test]
 async fn a_service_that_repeats_the_secret_is_cut_short() {
@@ -108,6 +109,37 @@ async fn a_redirect_leads_through_the_broker_or_without_the_secret() {
             .replace("{host}", &upstream.address.to_string());
         assert_eq!(answer.headers["location"], expected);
         assert_eq!(upstream.received().len(), 1, "the redirect was followed");
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_would_take_its_key_along_is_told_of_a_redirect_and_not_led() {
+    for (location, stays) in [
+        ("/v1/other", true),
+        ("/elsewhere", false),
+        ("https://evil.example/x", false),
+        ("//evil.example/x", false),
+    ] {
+        let upstream = Upstream::answering(move |_| {
+            with_headers(
+                "307 Temporary Redirect",
+                &format!("location: {location}\r\n"),
+                b"",
+            )
+        });
+        let world = World::new();
+        let id = world.model(&upstream.url("/v1"));
+        let asked = request("POST", "/start", "{}");
+        let relayed = (world.broker).relay(world.caller(), Which::Id(id), Redirects::Shown, asked);
+        let answer = relayed.await.unwrap();
+        let fields = answer.headers();
+        assert_eq!(answer.status(), 307);
+        assert_eq!(fields.contains_key("location"), stays, "{location}");
+        let shown = fields.get("x-upstream-location");
+        assert_eq!(shown.is_none(), stays, "{location}");
+        if let Some(shown) = shown {
+            assert!(shown.to_str().unwrap().starts_with("http"), "{shown:?}");
+        }
     }
 }
 

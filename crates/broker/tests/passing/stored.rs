@@ -1,3 +1,4 @@
+use keyward_broker::Redirects;
 use keyward_core::Store as _;
 use keyward_credentials::{
     BrokerRules, CallError, CredentialName, Credentials as _, FieldPath, UseError, Which,
@@ -14,9 +15,12 @@ async fn a_name_that_several_have_is_refused_and_one_that_nobody_has_too() {
     // All credentials of the test have this name.
     let named = || Which::Name(CredentialName::parse("kept").unwrap());
     let ask = || {
-        world
-            .broker
-            .relay(world.caller(), named(), request("GET", "/x", ""))
+        world.broker.relay(
+            world.caller(),
+            named(),
+            Redirects::Passed,
+            request("GET", "/x", ""),
+        )
     };
     let refused = ask().await.err().unwrap();
     assert!(

@@ -11,7 +11,7 @@ use keyward_auth::{
     ApiKeyRecord, ApiKeys as _, Environment, Hashing, KeyName, LastUsed, NoAdvice, PersonName,
     Role, Scopes, User, UserKind, UserStatus, Username, Users as _,
 };
-use keyward_broker::{AnswerBody, Broker, Egress};
+use keyward_broker::{AnswerBody, Broker, Egress, Redirects};
 use keyward_core::{Id, ManualClock, Store as _, Timestamp};
 use keyward_credentials::{
     BrokerRules, CallError, Caller, CredentialId, CredentialName, CredentialScope, CredentialType,
@@ -146,7 +146,7 @@ impl World {
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         self.broker
-            .relay(self.caller(), Which::Id(id), request)
+            .relay(self.caller(), Which::Id(id), Redirects::Passed, request)
             .await
     }
 

@@ -31,23 +31,31 @@ impl RequestPath {
 
     /// The path below another one. One that begins with `base` already is taken as it stands, so
     /// that clients can be given the address with or without the path of the base URL.
-    #[must_use]
-    pub fn below(&self, base: &str) -> Self {
+    ///
+    /// # Errors
+    ///
+    /// When `base` is not a path that this type takes: nothing is below it.
+    pub fn below(&self, base: &str) -> Result<Self, MalformedPath> {
         let base = base.trim_end_matches('/');
-        match Self::parse(base) {
-            Ok(parsed) if !self.is_below(&parsed) => Self {
-                raw: format!("{base}{}", self.raw),
-                segments: [parsed.segments, self.segments.clone()].concat(),
-            },
-            _ => self.clone(),
+        if base.is_empty() {
+            return Ok(self.clone());
         }
+        let parsed = Self::parse(base)?;
+        if self.is_below(&parsed) {
+            return Ok(self.clone());
+        }
+        Ok(Self {
+            raw: format!("{base}{}", self.raw),
+            segments: [parsed.segments, self.segments.clone()].concat(),
+        })
     }
 
-    /// Whether one of the prefixes allows the path. A path with an encoded slash is allowed by
-    /// none: it depends on the server what it means.
+    /// Whether one of the prefixes allows the path. A path with an encoded slash, with something
+    /// that is encoded twice, or that is not UTF-8 is allowed by none: it depends on the server what
+    /// it means.
     #[must_use]
     pub fn is_allowed(&self, prefixes: &[String]) -> bool {
-        let is_plain = !self.segments.iter().any(|segment| segment.contains(&b'/'));
+        let is_plain = self.segments.iter().all(|segment| is_plain(segment));
         let allows = |prefix: &String| {
             Self::parse(prefix).is_ok_and(|prefix| self.is_below(&prefix.without_last_slash()))
         };
@@ -68,6 +76,11 @@ impl RequestPath {
         self.segments.pop_if(|last| last.is_empty());
         self
     }
+}
+
+/// Whether a decoded segment means the same to every server.
+fn is_plain(segment: &[u8]) -> bool {
+    std::str::from_utf8(segment).is_ok_and(|text| !text.contains(['/', '%']))
 }
 
 fn decode(segment: &str) -> Result<Vec<u8>, MalformedPath> {
@@ -133,6 +146,9 @@ mod tests {
             "/V1/chat",
             "/v1%2Fchat",
             "/v1/chat%2Fx",
+            "/v1/chat/%252e%252e/admin",
+            "/v1/chat/%2525",
+            "/v1/chat/%c0%ae%c0%ae/admin",
         ] {
             assert!(!allowed(path, &["/v1/chat"]), "{path}");
         }
@@ -183,9 +199,17 @@ mod tests {
             ("/chat", "", "/chat"),
             ("/group%2Fproject", "/api", "/api/group%2Fproject"),
         ] {
-            let path = RequestPath::parse(path).unwrap().below(base);
+            let path = RequestPath::parse(path).unwrap().below(base).unwrap();
             assert_eq!(path.as_str(), expected);
             assert_eq!(path, RequestPath::parse(expected).unwrap());
+        }
+    }
+
+    #[test]
+    fn nothing_is_below_a_base_that_servers_read_differently() {
+        let path = RequestPath::parse("/chat").unwrap();
+        for base in ["/v1/{tenant}", "/v1/%2e%2e", "/v1/%5c", "v1"] {
+            assert_eq!(path.below(base), Err(MalformedPath), "{base}");
         }
     }
 }

@@ -52,6 +52,12 @@ impl Lease {
         self.secrets.iter().map(|secret| secret.value.expose())
     }
 
+    /// The id of the user who asked; `None` for the host.
+    #[must_use]
+    pub fn user(&self) -> Option<&str> {
+        self.actor.id.as_deref()
+    }
+
     /// What is to be written down when the use has ended.
     #[must_use]
     pub fn ended(&self) -> EndedUse {

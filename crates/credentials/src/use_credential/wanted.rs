@@ -4,7 +4,10 @@ use keyward_crypto::ApiKey;
 
 use super::lease::Call;
 use super::refused::UseError;
-use crate::{BrokerRules, Credential, Destination, FieldPath, Probe, RequestPath, Which, template};
+use crate::{
+    BrokerRules, Credential, Destination, FieldPath, NoDestination, Probe, RequestPath, Which,
+    template,
+};
 
 /// A request that needs a secret.
 #[derive(Debug)]
@@ -83,9 +86,10 @@ impl Wanted {
         let destination = Destination::of(credential, secrets)
             .and_then(|found| found.or_at(template.and_then(|template| template.base_url)))
             .map_err(UseError::NoDestination)?;
+        let path = path.below(destination.base_url.path());
         let call = Call {
             method,
-            path: path.below(destination.base_url.path()),
+            path: path.map_err(|_| UseError::NoDestination(NoDestination::BaseUrl))?,
             template,
         };
         Ok((call, destination))

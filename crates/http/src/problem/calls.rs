@@ -19,6 +19,16 @@ impl Problem {
         )
     }
 
+    /// A page of another site asked, by way of a browser.
+    pub(crate) fn cross_site() -> Self {
+        Self::new(
+            StatusCode::FORBIDDEN,
+            "cross-site",
+            "pages of other sites cannot use credentials",
+        )
+        .with_detail("call the broker from a program, or from a page of this server")
+    }
+
     /// Nothing behind the routes makes requests.
     pub(crate) fn no_broker() -> Self {
         Self::new(
@@ -95,6 +105,21 @@ impl From<CallError> for Problem {
         match error {
             CallError::Use(error) => error.into(),
             CallError::Overloaded => Self::overloaded(),
+            CallError::TooManyUnderWay { .. } => Self {
+                retry_after: Some(1),
+                ..Self::new(
+                    StatusCode::TOO_MANY_REQUESTS,
+                    "too-many-under-way",
+                    "too many of your requests to other services are under way",
+                )
+            }
+            .with_detail(detail),
+            CallError::Loop => Self::new(
+                StatusCode::LOOP_DETECTED,
+                "loop-detected",
+                "this request has come this way before",
+            )
+            .with_detail(detail),
             CallError::Malformed(detail) => Self::malformed(detail),
             CallError::UnusableSecret => unusable(detail),
             CallError::ForbiddenAddress(why) => Self::new(

@@ -272,7 +272,7 @@ pub(crate) fn unprotected(answer: &Answer) -> Option<String> {
         ("cache-control", "no-store"),
         (
             "content-security-policy",
-            "default-src 'none'; frame-ancestors 'none'",
+            "default-src 'none'; form-action 'none'; frame-ancestors 'none'",
         ),
         ("referrer-policy", "no-referrer"),
         ("x-content-type-options", "nosniff"),

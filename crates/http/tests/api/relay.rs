@@ -20,6 +20,7 @@ pub(crate) fn echo() -> Relay {
             .to_bytes();
         let fields = parts.headers.iter();
         let echo = json!({
+            "carries_key": asked.carries_key,
             "key_id": asked.key.id().to_string(),
             "which": match asked.which {
                 Which::Id(id) => format!("id {id}"),
@@ -61,6 +62,8 @@ pub(crate) fn echo() -> Relay {
             "/bad" => Err(CallError::BadAnswer),
             "/forbidden" => Err(CallError::ForbiddenAddress("somewhere inside")),
             "/overloaded" => Err(CallError::Overloaded),
+            "/crowded" => Err(CallError::TooManyUnderWay { max: 9 }),
+            "/loop" => Err(CallError::Loop),
             _ => Ok(answer),
         }
     })
@@ -139,6 +142,36 @@ async fn a_client_that_shows_no_key_is_told_the_ways_to_show_one() {
 }
 
 #[actix_web::test]
+async fn it_is_known_whether_a_client_would_take_its_key_along() {
+    let world = World::new().await;
+    let echo = passed(&world, &world.admin, "//broker/openai/x").await;
+    assert_eq!(echo["carries_key"], false);
+    let answer = world
+        .get("//broker/openai/x")
+        .header("x-api-key", &world.admin.key)
+        .await;
+    assert_eq!(answer.json()["carries_key"], true);
+}
+
+#[actix_web::test]
+async fn a_page_of_another_site_uses_nothing() {
+    let world = World::new().await;
+    for (site, status) in [
+        ("cross-site", 403),
+        ("same-site", 403),
+        ("same-origin", 200),
+        ("none", 200),
+    ] {
+        let asked = world.get("//broker/openai/x").by(&world.admin);
+        let answer = asked.header("sec-fetch-site", site).await;
+        assert_eq!(answer.status, status, "{site}");
+        if status == 403 {
+            answer.is_problem(403, "cross-site");
+        }
+    }
+}
+
+#[actix_web::test]
 async fn a_key_in_the_query_is_not_passed_on() {
     let world = World::new().await;
     let path = format!("//broker/openai/x?key={}", world.admin.key);
@@ -170,6 +203,8 @@ async fn each_failure_has_its_status_and_its_name() {
         ("bad", 502, "upstream-answer"),
         ("forbidden", 403, "forbidden-address"),
         ("overloaded", 503, "overloaded"),
+        ("crowded", 429, "too-many-under-way"),
+        ("loop", 508, "loop-detected"),
     ] {
         let path = format!("//broker/openai/{path}");
         let answer = world.get(&path).by(&world.admin).await;

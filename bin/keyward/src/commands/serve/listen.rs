@@ -36,6 +36,21 @@ pub(super) fn for_clients(
     handed_over.map_or_else(|| bind(settings.bind, Name::Bind), Ok)
 }
 
+/// Lets the process open as many files and connections as it may. Systems start processes with a
+/// lower limit for the sake of `select`, which nothing here uses.
+pub(super) fn allow_connections() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+    let limit = getrlimit(Resource::Nofile);
+    let most = Rlimit {
+        current: limit.maximum,
+        ..limit
+    };
+    if let Err(error) = setrlimit(Resource::Nofile, most) {
+        tracing::warn!(%error, "the limit of open files stays as it was, and with it that of connections");
+    }
+}
+
 /// The socket of `METRICS_BIND`, if it is set.
 pub(super) fn for_metrics(settings: &Settings) -> Result<Option<TcpListener>, Failure> {
     settings
