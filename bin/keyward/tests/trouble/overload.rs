@@ -56,7 +56,7 @@ fn who_finds_the_queue_full_is_turned_away_at_once_and_readiness_comes_first() {
         .collect();
     turned_away.sort_unstable();
     println!(
-        "{callers} callers in {took:?}: {} turned away; of the {excess} who had no place in the queue \
+        "figure: {callers} callers in {took:?}: {} turned away; of the {excess} who had no place in the queue \
          half within {:?}, all within {:?}; readiness after {readiness:?}",
         turned_away.len(),
         turned_away[excess / 2],
@@ -110,7 +110,7 @@ fn a_flood_of_logins_leaves_those_with_keys_their_places() {
     took.sort_unstable();
     let count = |status| answered.iter().filter(|known| **known == status).count();
     println!(
-        "{} guesses: {} evaluated, {} limited, {} turned away; with a key meanwhile: median {:?}, \
+        "figure: {} guesses: {} evaluated, {} limited, {} turned away; with a key meanwhile: median {:?}, \
          slowest {:?}",
         answered.len(),
         count(401),
