@@ -14,7 +14,7 @@ struct Lessons {
 }
 
 #[derive(Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct Lesson {
     /// What kind of mistake it was.
     about: String,
@@ -22,6 +22,9 @@ struct Lesson {
     ids: String,
     /// Whose it was.
     of: String,
+    /// Known from what others write about it, and not from its advisory.
+    #[serde(default)]
+    second_hand: bool,
     wrong: String,
     keyward: String,
     tests: Vec<String>,
@@ -44,7 +47,8 @@ const HEAD: &str = "# Lessons from others
 
 Vulnerabilities of other systems in what Keyward does, too; what went wrong, what Keyward does instead, and the tests that
 would fail if it did not. This page is made from `security/lessons.toml`, and a test holds the names of tests against the
-sources. A new advisory about a system of this kind is a new row there, with its test.
+sources. A new advisory about a system of this kind is a new row there, with its test. What has a star is known from what
+others write about it, and not from its advisory.
 ";
 
 /// The page. Rows stand in the order of the file, with a heading where the kind changes.
@@ -66,9 +70,10 @@ fn page(lessons: &[Lesson]) -> String {
             .collect();
         let _ = writeln!(
             page,
-            "| {}: {} | {} | {} | {} |",
+            "| {}: {}{} | {} | {} | {} |",
             lesson.of,
             lesson.ids,
+            if lesson.second_hand { " *" } else { "" },
             lesson.wrong,
             lesson.keyward,
             tests.join(", ")
@@ -120,6 +125,7 @@ fn a_lesson_without_a_test_is_noticed_and_pipes_do_not_break_the_table() {
         about: "Codes".to_owned(),
         ids: "CVE-0000-0001".to_owned(),
         of: "A".to_owned(),
+        second_hand: true,
         wrong: "w".to_owned(),
         keyward: "k".to_owned(),
         tests: Vec::new(),
@@ -134,7 +140,7 @@ fn a_lesson_without_a_test_is_noticed_and_pipes_do_not_break_the_table() {
         tests: vec!["p::b::m::t".to_owned()],
         ..lesson
     };
-    assert!(page(&[tested]).ends_with("| A: CVE-0000-0001 | w | k | `p: t` |\n"));
+    assert!(page(&[tested]).ends_with("| A: CVE-0000-0001 * | w | k | `p: t` |\n"));
     let parts = |lesson: &Lesson| {
         [
             lesson.of.clone(),
