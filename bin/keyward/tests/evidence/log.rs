@@ -84,9 +84,15 @@ fn not_right(named: &[Named], outcomes: &BTreeMap<String, String>) -> BTreeSet<S
 fn every_named_test_has_run() {
     let path = std::env::var_os("KEYWARD_TEST_LOG").expect("KEYWARD_TEST_LOG names the log");
     let log = std::fs::read(path).expect("the log can be read");
-    let outcomes = outcomes(
-        &String::from_utf8_lossy(&log),
-        &Tests::of_the_workspace().binaries,
+    let tests = Tests::of_the_workspace();
+    let outcomes = outcomes(&String::from_utf8_lossy(&log), &tests.binaries);
+    let unseen: Vec<_> = outcomes
+        .keys()
+        .filter(|test| !tests.names.contains(*test))
+        .collect();
+    assert!(
+        unseen.is_empty(),
+        "the sources were read without these tests: {unseen:?}"
     );
     let named = named::all();
     let wrong = not_right(&named, &outcomes);
@@ -95,10 +101,10 @@ fn every_named_test_has_run() {
         "of the tests that security/ names:\n{}",
         join(&wrong)
     );
-    let tests: BTreeSet<_> = named.iter().flat_map(|named| &named.tests).collect();
+    let count: BTreeSet<_> = named.iter().flat_map(|named| &named.tests).collect();
     println!(
         "{} of {} tests are named, and all of these were right",
-        tests.len(),
+        count.len(),
         outcomes.len()
     );
 }
