@@ -25,6 +25,7 @@ mod mcp;
 #[cfg(target_os = "linux")]
 mod memory;
 mod one_code;
+mod origins;
 mod pressure;
 mod production;
 mod proxies;
