@@ -9,21 +9,30 @@ use crate::sources::Tests;
 fn outcomes(log: &str, binaries: &BTreeMap<String, Vec<String>>) -> BTreeMap<String, String> {
     let mut outcomes = BTreeMap::new();
     let mut running = None;
+    // A test whose outcome stands in a later line, behind what a server has printed meanwhile.
+    let mut open: Option<String> = None;
     for line in log.lines() {
         let line = uncoloured(line);
         let line = line.trim();
         if let Some(rest) = line.strip_prefix("Running ") {
             running = binary(rest, binaries);
+            open = None;
         } else if line.starts_with("Doc-tests ") {
             running = None;
         }
-        let Some((binary, (test, outcome))) = running.as_ref().zip(outcome(line)) else {
-            continue;
-        };
-        outcomes.insert(format!("{binary}::{test}"), outcome);
+        let Some(binary) = &running else { continue };
+        if let Some((test, outcome)) = outcome(line) {
+            let name = format!("{binary}::{test}");
+            open = (outcome == "unknown").then(|| name.clone());
+            outcomes.insert(name, outcome);
+        } else if KNOWN.contains(&line) {
+            outcomes.extend(open.take().map(|name| (name, line.to_owned())));
+        }
     }
     outcomes
 }
+
+const KNOWN: [&str; 3] = ["ok", "FAILED", "ignored"];
 
 /// `package::binary`, from `unittests src/lib.rs (target/debug/deps/name-hash)`.
 fn binary(running: &str, binaries: &BTreeMap<String, Vec<String>>) -> Option<String> {
@@ -40,16 +49,16 @@ fn binary(running: &str, binaries: &BTreeMap<String, Vec<String>>) -> Option<Str
     }
 }
 
-/// The test and what became of it, from `test path ... ok`.
+/// The test and what became of it, from `test path ... ok`. What is printed past the harness can stand
+/// before it and in it.
 fn outcome(line: &str) -> Option<(String, String)> {
-    let (test, outcome) = line.strip_prefix("test ")?.split_once(" ... ")?;
+    let (before, outcome) = line.split_once(" ... ")?;
+    let test = before.strip_prefix("test ");
+    let test = test.or_else(|| Some(before.rsplit_once("test ")?.1))?;
     let test = test.trim_end_matches(" - should panic");
-    // What a test prints past the harness can stand in between.
-    let known = ["ok", "FAILED", "ignored"];
-    let outcome = known
-        .iter()
-        .find(|known| outcome.starts_with(**known) || outcome.ends_with(**known));
-    Some((test.to_owned(), (*outcome.unwrap_or(&"unknown")).to_owned()))
+    let ends = |known: &&&str| outcome.starts_with(**known) || outcome.ends_with(**known);
+    let outcome = KNOWN.iter().find(ends).unwrap_or(&"unknown");
+    Some((test.to_owned(), (*outcome).to_owned()))
 }
 
 /// A line without the colours of a terminal.
@@ -129,6 +138,10 @@ test settings::tests::one ... FAILED
 test codes::left_out ... ignored, started by another
 test codes::said ... NOT RUN: something that was printed
 test codes::loud ... a line of its own ok
+test codes::later ... something that was printed
+and a line more
+ok
+what was printed without an end of its linetest codes::behind ... ok
    Doc-tests keyward_auth
 test codes::doc ... ok
 ";
@@ -145,6 +158,8 @@ fn a_test_that_failed_was_ignored_or_is_missing_in_the_log_is_noticed() {
         "keyward-auth::lib::codes::tests::one",
         "keyward-auth::lib::codes::tests::two",
         "keyward-http::api::codes::loud",
+        "keyward-http::api::codes::later",
+        "keyward-http::api::codes::behind",
     ] {
         assert_eq!(found(right), None);
     }
@@ -168,5 +183,5 @@ fn a_log_in_colours_is_read_too() {
         outcome("test a ... ok"),
         Some(("a".to_owned(), "ok".to_owned()))
     );
-    assert_eq!(outcome("testing a ... ok"), None);
+    assert_eq!(outcome("testing a: ok"), None);
 }

@@ -35,6 +35,7 @@ mod mass_assignment;
 mod me;
 mod metrics;
 mod mfa;
+mod passwords;
 mod peers;
 mod problems;
 mod proofs;

@@ -4,7 +4,7 @@ use actix_web::http::Method;
 use serde_json::{Value, json};
 
 use crate::keys::works;
-use crate::world::{Answer, Caller, Device, PASSWORD, World, text};
+use crate::world::{Answer, Caller, Device, PASSWORD, World, id_of, text};
 
 /// Each change alone, with a key that has not shown a factor, before, within, and after its five
 /// minutes.
@@ -191,7 +191,7 @@ async fn a_proof_by_password_ends_when_a_factor_is_enrolled() {
         assert_eq!(answer.status, 200);
         world.clock.advance(1);
         let elsewhere = world.key_of(&ada.id, &json!({ "name": "elsewhere" })).await;
-        world.enrol(&elsewhere).await;
+        confirm(&world, &elsewhere).await;
         let body = json!({ "name": "x" });
         let answer = world.post("/users/me/keys").by(&ada).json(&body).await;
         answer.is_problem(403, "step-up-required");
@@ -208,7 +208,7 @@ async fn a_proof_by_an_app_ends_with_the_app() {
         let path = format!("/users/{}/mfa/reset", ada.id);
         assert_eq!(world.post(&path).by(&world.admin).await.status, 204);
         world.clock.advance(30);
-        world.enrol(&ada).await;
+        confirm(&world, &ada).await;
         let body = json!({ "name": "x" });
         let answer = world.post("/users/me/keys").by(&other).json(&body).await;
         answer.is_problem(403, "step-up-required");
@@ -221,6 +221,8 @@ struct Target {
     key: String,
     own: String,
     name: String,
+    credential: String,
+    agent: String,
 }
 
 impl Target {
@@ -228,10 +230,14 @@ impl Target {
         let name = format!("t{}", world.events());
         let user = world.person(&name).await;
         let own = world.key_of(&eve.id, &json!({ "name": "own" })).await;
+        let detail = json!({ "provider": "openai", "api_key": "sk-0123456789abcdef" });
+        let credential = world.credential(&world.admin, "llm", &detail).await;
         Self {
             user: user.id,
             key: user.key_id,
             own: own.key_id,
+            credential: id_of(&credential).to_owned(),
+            agent: world.agent(&format!("of_{name}")).await.id,
             name,
         }
     }
@@ -242,6 +248,8 @@ impl Target {
             key,
             own,
             name,
+            credential,
+            agent,
         } = self;
         let (method, path, body): (Method, String, Value) = match change {
             "new key" => (
@@ -283,6 +291,19 @@ impl Target {
                 (Method::POST, "/encryption/rotation".into(), body)
             }
             "mfa reset" => (Method::POST, format!("/users/{user}/mfa/reset"), json!({})),
+            "open a credential" => {
+                let path = format!("/credentials/{credential}/access");
+                (Method::POST, path, json!({}))
+            }
+            "another host" => {
+                let body = json!({ "detail": { "base_url": "https://another.example/v1" } });
+                (Method::PATCH, format!("/credentials/{credential}"), body)
+            }
+            "agent" => (Method::POST, "/agents".into(), json!({ "name": name })),
+            "rotate the key of an agent" => {
+                let body = json!({ "overlap_seconds": 0 });
+                (Method::POST, format!("/agents/{agent}/rotate-key"), body)
+            }
             other => panic!("{other}"),
         };
         let ask = world.ask(&method, &path).by(by);
@@ -302,6 +323,14 @@ async fn refused(world: &World, change: &str, target: &Target, by: &Caller) {
     assert_eq!(world.rows(), rows, "{}: {change}", world.name);
 }
 
+/// Gives somebody a second factor, and lets no time go by in which proofs would end by themselves.
+async fn confirm(world: &World, by: &Caller) {
+    let device = world.pending(by).await;
+    let body = json!({ "code": device.code(world) });
+    let answer = world.mfa("verify", by, &body).await;
+    assert_eq!(answer.status, 200, "{}: {answer:?}", world.name);
+}
+
 /// Shows the factor. Until when that counts.
 async fn fresh(world: &World, by: &Caller, device: &Device) -> String {
     let answer = world.step_up(by, &device.code(world)).await;
@@ -309,7 +338,7 @@ async fn fresh(world: &World, by: &Caller, device: &Device) -> String {
     text(&answer.json()["until"])
 }
 
-const CHANGES: [&str; 11] = [
+const CHANGES: [&str; 15] = [
     "new key",
     "rotate",
     "key of another",
@@ -321,4 +350,8 @@ const CHANGES: [&str; 11] = [
     "unlock",
     "mfa reset",
     "rotation",
+    "open a credential",
+    "another host",
+    "agent",
+    "rotate the key of an agent",
 ];

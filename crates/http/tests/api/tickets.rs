@@ -1,9 +1,12 @@
 //! The ticket between the two steps of a login.
 
+use keyward_auth::TicketRecord;
+use keyward_core::Id;
+use keyward_crypto::{LoginTicket, Signed};
 use serde_json::{Value, json};
 
 use crate::coverage::Operation;
-use crate::world::{Caller, Device, PASSWORD, World};
+use crate::world::{Caller, Device, PASSWORD, World, macs};
 
 #[actix_web::test]
 async fn a_ticket_works_once() {
@@ -224,4 +227,28 @@ async fn what_is_no_ticket_is_422_and_an_unknown_one_is_rejected() {
     let answer = world.second_step(unknown.expose(), &code).await;
     answer.is_problem(401, "login-rejected");
     assert_eq!(world.second_step(&ticket, &code).await.status, 200);
+}
+
+/// The id of a ticket stands in the database, and is worth nothing without its secret.
+#[actix_web::test]
+async fn the_id_of_a_ticket_without_its_secret_is_rejected() {
+    for world in World::on_every_store().await {
+        let (ada, device) = world.person_with_mfa("ada").await;
+        let user = Id::parse(&ada.id).unwrap();
+        let (ticket, other) = (LoginTicket::generate(), LoginTicket::generate());
+        for (kept, status) in [(&other, 401), (&ticket, 200)] {
+            let record = TicketRecord {
+                id: ticket.id(),
+                ticket_mac: kept.mac(&macs()),
+                user,
+                expires_at: world.now().plus(60),
+            };
+            let record = Signed::sign(record, &macs());
+            world.store(|tx| tx.void_tickets(user));
+            world.store(|tx| tx.add_ticket(&record));
+            let code = device.code(&world);
+            let answer = world.second_step(ticket.expose(), &code).await;
+            assert_eq!(answer.status, status, "{}: {answer:?}", world.name);
+        }
+    }
 }

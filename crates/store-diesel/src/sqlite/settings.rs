@@ -158,3 +158,39 @@ const READ_BACK: &str = "SELECT sqlite_version() AS version,
 
 const SWITCH_TRIES: u32 = 100;
 const SWITCH_PAUSE: Duration = Duration::from_millis(20);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The setting that a connection is refused for, after `change`.
+    fn refused_for(change: &str) -> Option<&'static str> {
+        let folder = tempfile::TempDir::new().unwrap();
+        let path = folder.path().join("keyward.db");
+        let mut connection = open(&path, Access::Write).unwrap();
+        connection.batch_execute(change).unwrap();
+        match check(&mut connection, Access::Write) {
+            Err(ConnectError::Setting { name, .. }) => Some(name),
+            other => {
+                other.unwrap();
+                None
+            }
+        }
+    }
+
+    #[test]
+    fn a_setting_that_did_not_take_effect_is_named() {
+        assert_eq!(refused_for(""), None);
+        for (name, change) in [
+            ("journal_mode", "PRAGMA journal_mode = DELETE"),
+            ("synchronous", "PRAGMA synchronous = NORMAL"),
+            ("foreign_keys", "PRAGMA foreign_keys = OFF"),
+            ("trusted_schema", "PRAGMA trusted_schema = ON"),
+            ("secure_delete", "PRAGMA secure_delete = OFF"),
+            ("busy_timeout", "PRAGMA busy_timeout = 0"),
+            ("query_only", "PRAGMA query_only = ON"),
+        ] {
+            assert_eq!(refused_for(change), Some(name));
+        }
+    }
+}

@@ -15,6 +15,7 @@ use crate::contract::{attempts, factors, rows, tickets};
 pub(super) enum Fault {
     /// Every attempt opens a window of its own.
     ForgetsTheWindow,
+    ForgetsTheEnd,
     /// Attempts that are refused are counted.
     CountsRefusals,
     /// A lock is as long as the first one.
@@ -81,6 +82,9 @@ impl AttemptLimits for BrokenTx {
     ) -> Result<Option<Reserved>, StoreError> {
         if self.has(Fault::ForgetsTheWindow) {
             self.edit(subject, |state| state.window_count = 0);
+        }
+        if self.has(Fault::ForgetsTheEnd) {
+            self.edit(subject, |state| state.disabled_at = None);
         }
         let reserved = self.inner.reserve_attempt(subject, now, policy)?;
         if reserved.is_none() && self.has(Fault::CountsRefusals) {
@@ -309,6 +313,15 @@ fn a_window_that_is_forgotten_is_found() {
     found(Fault::CountsRefusals, "something was counted", |store| {
         let user = rows::added_user(store);
         attempts::an_attempt_too_many_changes_nothing(store, user);
+    });
+}
+
+#[test]
+fn an_end_that_does_not_hold_is_found() {
+    let fault = Fault::ForgetsTheEnd;
+    found(fault, "an attempt after the end was granted", |store| {
+        let user = rows::added_user(store);
+        attempts::an_end_holds_until_it_is_lifted(store, user);
     });
 }
 

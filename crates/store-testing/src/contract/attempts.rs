@@ -28,6 +28,7 @@ pub fn attempt_limits<S: Store<Tx: AttemptLimits + Users>>(store: &S) {
 pub fn attempt_limits_of<S: Store<Tx: AttemptLimits>>(store: &S, user: UserId, other: UserId) {
     an_attempt_is_counted_before_anything_else(store, user);
     an_attempt_too_many_changes_nothing(store, user);
+    an_end_holds_until_it_is_lifted(store, user);
     a_failed_unit_of_work_counts_nothing(store, other);
     what_is_not_known_succeeds_never(store);
     a_step_is_accepted_once(store, &LimitSubject::recovery(user));
@@ -105,6 +106,48 @@ pub(crate) fn an_attempt_too_many_changes_nothing<S: Store<Tx: AttemptLimits>>(
     assert!(
         reserve(store, &subject, NOW + 60).is_some(),
         "reserve_attempt: refused in a window of its own"
+    );
+}
+
+/// A lock comes with most ends, and would hide one that does not hold.
+pub(crate) fn an_end_holds_until_it_is_lifted<S: Store<Tx: AttemptLimits>>(
+    store: &S,
+    user: UserId,
+) {
+    let subject = LimitSubject::password(&macs(), Some(user), "ada", "192.0.2.4");
+    let policy = AttemptPolicy {
+        per_window: 100,
+        lock_every: 100,
+        disable_at: 3,
+    };
+    let reserve = |at| {
+        write(store, |tx| {
+            tx.reserve_attempt(&subject, Timestamp(at), &policy)
+        })
+    };
+    for _ in 0..3 {
+        assert!(
+            reserve(NOW).is_some(),
+            "reserve_attempt: fewer attempts than the policy allows"
+        );
+    }
+    let before = state(store, &subject);
+    for at in [NOW, NOW + 60, NOW + 400 * 86_400] {
+        assert_eq!(
+            reserve(at),
+            None,
+            "reserve_attempt: an attempt after the end was granted"
+        );
+    }
+    assert_eq!(
+        state(store, &subject),
+        before,
+        "reserve_attempt: None, but something was counted"
+    );
+    write(store, |tx| tx.lift_limits(user));
+    assert!(
+        reserve(NOW + 60).is_some(),
+        "lift_limits: the end was not lifted"
     );
 }
 

@@ -1,8 +1,8 @@
 use std::sync::Arc;
 
 use keyward_auth::{
-    ApiKeyRecord, ApiKeys as _, Authenticate, AuthenticateError, KeyName, Role, Scope, Scopes,
-    User, UserChange, UserKind, UserStatus,
+    ApiKeyRecord, ApiKeys as _, Authenticate, AuthenticateError, KeyName, KeyWithOwner, Role,
+    Scope, Scopes, User, UserChange, UserKind, UserStatus,
 };
 use keyward_core::{Id, Store as _, Timestamp};
 use keyward_crypto::{ApiKey, ApiKeyKind, Mac, MacRing, PasswordHash, Signed};
@@ -50,6 +50,26 @@ fn the_id_of_a_key_without_its_secret_is_rejected() {
     let other = ApiKey::generate(ApiKeyKind::User);
     let key = world.add_key(&ada, |key| key.key_mac = other.mac(&world.macs));
     assert!(!world.accepts(&key));
+}
+
+/// A store that puts the wrong rows together gives nobody the rights of another.
+#[test]
+fn a_key_that_comes_with_the_row_of_another_owner_is_rejected() {
+    let world = World::new();
+    let (ada, eve) = (world.add_user("ada", |_| {}), world.add_admin("eve"));
+    let (of_ada, of_eve) = (world.add_key(&ada, |_| {}), world.add_key(&eve, |_| {}));
+    let found = |key: &ApiKey| {
+        let found = world.store.lookup(|tx| tx.key_with_owner(key.id()));
+        found.unwrap().unwrap()
+    };
+    let decided = |found| world.authenticate().decided(Some(found), &of_ada);
+    assert!(decided(found(&of_ada)).is_ok());
+    let mixed = KeyWithOwner {
+        owner: found(&of_eve).owner,
+        ..found(&of_ada)
+    };
+    let refused = decided(mixed);
+    assert!(matches!(refused, Err(AuthenticateError::Rejected)));
 }
 
 #[test]
