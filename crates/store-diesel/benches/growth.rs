@@ -35,7 +35,7 @@ fn main() {
 }
 
 fn keys_grow(name: &str, most: usize) {
-    let (Some(small), Some(large)) = (World::on(name), World::on(name)) else {
+    let (Some(small), Some(mut large)) = (World::on(name), World::on(name)) else {
         return;
     };
     let few = small.add_keys(SMALLEST_KEYS, 1);
@@ -46,6 +46,7 @@ fn keys_grow(name: &str, most: usize) {
         some.truncate(SMALLEST_KEYS / 10);
         some.extend(large.add_keys(size - there, ((size - there) / SMALLEST_KEYS).max(1)));
         there = size;
+        large = large.reconnected();
         let (small, large) = (small.authenticate(), large.authenticate());
         report(
             &format!("{name}, authentication, {size} keys"),
@@ -56,16 +57,17 @@ fn keys_grow(name: &str, most: usize) {
 }
 
 fn credentials_grow(name: &str, most: usize) {
-    let (Some(small), Some(large)) = (World::on(name), World::on(name)) else {
+    let (Some(small), Some(mut large)) = (World::on(name), World::on(name)) else {
         return;
     };
     small.add_credentials(SMALLEST_CREDENTIALS);
     let (few, few_caller) = (small.credentials(), small.permit::<Read>());
-    let (many, many_caller) = (large.credentials(), large.permit::<Read>());
     let mut there = 0;
     for size in sizes(SMALLEST_CREDENTIALS, most) {
         large.add_credentials(size - there);
         there = size;
+        large = large.reconnected();
+        let (many, many_caller) = (large.credentials(), large.permit::<Read>());
         report(
             &format!("{name}, a page of 20 of {size} credentials"),
             |_| drop(black_box(few.list(&few_caller, None, PAGE).unwrap())),

@@ -24,7 +24,7 @@ pub(crate) struct World {
     pub(crate) owner: UserId,
     macs: MacRing,
     keys: KeyRing,
-    _database: TestDatabase,
+    database: TestDatabase,
 }
 
 impl World {
@@ -39,11 +39,20 @@ impl World {
             owner: Id::generate(),
             macs: MacRing::danger_parse_any("this signs the rows of a benchmark").unwrap(),
             keys: KeyRing::new(vec![FieldKey::generate()]).unwrap(),
-            _database: database,
+            database,
         };
         let owner = Signed::sign(user(world.owner), &world.macs);
         world.store.write(|tx| tx.add_user(&owner)).unwrap();
         Some(world)
+    }
+
+    /// With new connections. PostgreSQL plans on an old one for as many rows as there were, until it
+    /// has looked again, which it does within a minute.
+    pub(crate) fn reconnected(self) -> Self {
+        Self {
+            store: self.database.store(),
+            ..self
+        }
     }
 
     /// Makes `users` who have one key each. Returns every `kept`th key.
