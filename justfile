@@ -41,6 +41,14 @@ instructions:
 prove form="short":
     PROVE={{form}} scripts/prove
 
+# A running server beside its OpenAPI document, for each kind of caller. Needs python3 and, once, the network.
+schemathesis examples="300":
+    EXAMPLES={{examples}} scripts/schemathesis
+
+# The examples for embedders, against the crates as they would be published.
+examples:
+    scripts/examples --packaged
+
 # Kills the server at random moments under concurrent writes and checks what is left.
 crash rounds="200":
     KEYWARD_CRASH_ROUNDS={{rounds}} cargo test --release -p keyward --test crash -- --nocapture
