@@ -29,6 +29,26 @@ bench:
 bench-http:
     scripts/bench-http
 
+# How much slower requests are with a million keys and 100,000 credentials than with few, on SQLite and PostgreSQL.
+growth keys="1000000" credentials="100000":
+    cargo bench -p keyward-store-diesel --bench growth -- {{keys}} {{credentials}}
+
+# The instructions of the hot paths beside the stored figures. Needs valgrind.
+instructions:
+    scripts/instructions
+
+# The proofs, with a report in docs/evidence.md: `just prove` takes minutes, `just prove long` hours.
+prove form="short":
+    PROVE={{form}} scripts/prove
+
+# A running server beside its OpenAPI document, for each kind of caller. Needs python3 and, once, the network.
+schemathesis examples="300":
+    EXAMPLES={{examples}} scripts/schemathesis
+
+# The examples for embedders, against the crates as they would be published.
+examples:
+    scripts/examples --packaged
+
 # Kills the server at random moments under concurrent writes and checks what is left.
 crash rounds="200":
     KEYWARD_CRASH_ROUNDS={{rounds}} cargo test --release -p keyward --test crash -- --nocapture

@@ -50,7 +50,8 @@ pub(crate) fn filter(directives: &str) -> Result<EnvFilter, String> {
     let quiet = QUIET.iter().map(|name| format!(",{name}=warn"));
     // Spans are for traces, and would repeat themselves in each line.
     let spans = format!(",{}=off", keyward_core::SPANS);
-    let all = std::iter::once(directives.to_owned())
+    let all = [STRANGERS.to_owned(), directives.to_owned()]
+        .into_iter()
         .chain(quiet)
         .chain([spans]);
     EnvFilter::try_new(all.collect::<String>())
@@ -67,6 +68,9 @@ fn names(directive: &str, crate_name: &str) -> bool {
     let rest = target.strip_prefix(crate_name);
     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
 }
+
+/// What clients send that is no HTTP is no error of this server, and anybody can send it.
+const STRANGERS: &str = "actix_http::h1::dispatcher=off,";
 
 /// Above `warn` they can write down what passes through them: keys and codes of tools, header fields
 /// and addresses of requests to other services.

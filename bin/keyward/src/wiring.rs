@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use keyward_audit::{AuditLog, ReadAudit, VerifyAudit};
-use keyward_auth::{Advice, Environment, Hashing, Housekeeping, LastUsed, NoAdvice, Setup};
+use keyward_audit::{ReadAudit, VerifyAudit};
+use keyward_auth::{Advice, Environment, Housekeeping, LastUsed, Setup};
 use keyward_broker::{AllowPrivate, Broker, Egress, Redirects};
-use keyward_core::{Clock, Store as _, SystemClock, with_causes};
+use keyward_core::{Store as _, with_causes};
 use keyward_credentials::{Caller, CredentialScope, ManageCredentials};
-use keyward_crypto::{KeyId, Passwords, PlainFernet};
+use keyward_crypto::{KeyId, PlainFernet};
 use keyward_encryption::{
     KeepError, KitRegister, ManageEncryption, Reencrypt, ServingNode, keep, learn_audit_keys,
 };
@@ -20,7 +20,6 @@ use keyward_store_diesel::{ConnectError, DieselStore, MigrateError, MigrationRep
 
 use crate::exit::Failure;
 use crate::key_check;
-use crate::keys::KeyMaterial;
 use crate::settings::{self, Settings};
 use crate::startup::{self, Prepared};
 
@@ -82,7 +81,7 @@ impl Installation {
     fn unchecked(settings: &Settings, prepared: Prepared) -> Result<Self, Failure> {
         let store = DieselStore::connect(&prepared.database, Options::default())
             .map_err(|error| unreachable(&error))?;
-        let environment = environment(store.clone(), prepared.keys);
+        let environment = Environment::new(store.clone(), prepared.keys.fields, prepared.keys.macs);
         Ok(Self {
             store,
             migrated: MigrationReport {
@@ -254,20 +253,6 @@ pub(crate) fn relay(broker: Broker) -> Relay {
             broker.relay(caller, which, redirects, request).await
         }
     })
-}
-
-/// What services work with on a store.
-pub(crate) fn environment(store: DieselStore, keys: KeyMaterial) -> Environment<DieselStore> {
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    Environment {
-        store,
-        audit: AuditLog::new(keys.macs.clone(), Arc::clone(&clock)),
-        fields: keys.fields,
-        macs: keys.macs,
-        hashing: Hashing::new(Passwords::new()),
-        clock,
-        advice: Arc::new(NoAdvice),
-    }
 }
 
 /// Where clients reach the broker.

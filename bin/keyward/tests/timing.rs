@@ -69,7 +69,7 @@ fn attempts_for_unknown_known_and_disabled_users_take_the_same_time() {
         ("known", differs(&mut known)),
         ("disabled", differs(&mut disabled)),
     ];
-    println!("{requests} of each, typically {of_unknown:?}, differences {measured:?}");
+    println!("figure: {requests} of each, typically {of_unknown:?}, differences {measured:?}");
     for (class, difference) in measured {
         assert!(difference.abs() < tolerance, "{class}: {difference:+.4}");
     }
@@ -94,7 +94,7 @@ fn attempts_for_unknown_and_known_users_are_the_same_work() {
     let differs = |count: u64| (count as f64 / unknown as f64) - 1.0;
     for class in ["wrong", "disabled", "agent"] {
         let difference = differs(instructions(class, attempts));
-        println!("{class}: {difference:+.5} of {unknown} instructions");
+        println!("figure: {class}: {difference:+.5} of {unknown} instructions");
         assert!(difference.abs() < 0.01, "{class}: {difference:+.5}");
     }
     // As if one attempt in two was for nobody and not hashed.

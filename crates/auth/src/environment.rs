@@ -1,10 +1,10 @@
 use std::sync::Arc;
 
 use keyward_audit::AuditLog;
-use keyward_core::Clock;
-use keyward_crypto::{KeyRing, MacRing};
+use keyward_core::{Clock, SystemClock};
+use keyward_crypto::{KeyRing, MacRing, Passwords};
 
-use crate::{Advice, Hashing};
+use crate::{Advice, Hashing, NoAdvice};
 
 /// What the services work with. Cheap to clone where `S` is.
 #[derive(Clone)]
@@ -23,4 +23,21 @@ pub struct Environment<S> {
     pub advice: Arc<dyn Advice>,
     /// Tells the time.
     pub clock: Arc<dyn Clock>,
+}
+
+impl<S> Environment<S> {
+    /// What a server works with: the clock of the machine, passwords by OWASP's parameters, an audit
+    /// log that is signed with `macs`, and no advice of other nodes.
+    pub fn new(store: S, fields: KeyRing, macs: MacRing) -> Self {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        Self {
+            store,
+            fields,
+            hashing: Hashing::new(Passwords::new()),
+            audit: AuditLog::new(macs.clone(), Arc::clone(&clock)),
+            macs,
+            advice: Arc::new(NoAdvice),
+            clock,
+        }
+    }
 }

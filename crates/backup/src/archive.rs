@@ -6,6 +6,7 @@ use age::{DecryptError, Decryptor, Encryptor};
 use flate2::Compression;
 use flate2::bufread::GzDecoder;
 use flate2::write::GzEncoder;
+use ring::digest::{Context, SHA256, SHA256_OUTPUT_LEN};
 
 use crate::line::{Line, TableLine, format_of, is_row};
 use crate::{Identities, Manifest, Recipients};
@@ -84,7 +85,12 @@ pub struct ArchiveReader<R: Read> {
     manifest: Manifest,
     table: Option<OpenTable>,
     rows: BTreeMap<String, u64>,
+    content: Context,
 }
+
+/// What a backup holds, in so few bytes that two backups with the same one are the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Content([u8; SHA256_OUTPUT_LEN]);
 
 type Decompressed<R> = GzDecoder<BufReader<StreamReader<BufReader<R>>>>;
 
@@ -116,7 +122,8 @@ impl<R: Read> ArchiveReader<R> {
         let decrypted =
             Decryptor::new_buffered(BufReader::new(input))?.decrypt(identities.as_age())?;
         let mut lines = BufReader::new(GzDecoder::new(BufReader::new(decrypted)));
-        let first = read_line(&mut lines)?;
+        let mut content = Context::new(&SHA256);
+        let first = read_line(&mut lines, &mut content)?;
         match format_of(&first) {
             Some(Manifest::FORMAT) => {}
             Some(format) => return Err(ArchiveError::OtherFormat(format)),
@@ -130,7 +137,15 @@ impl<R: Read> ArchiveReader<R> {
             manifest,
             table: None,
             rows: BTreeMap::new(),
+            content,
         })
+    }
+
+    /// What was read up to here.
+    pub(crate) fn content(&self) -> Content {
+        let mut content = [0; SHA256_OUTPUT_LEN];
+        content.copy_from_slice(self.content.clone().finish().as_ref());
+        Content(content)
     }
 
     /// The manifest.
@@ -146,7 +161,7 @@ impl<R: Read> ArchiveReader<R> {
     )]
     pub fn next(&mut self) -> Result<Item, ArchiveError> {
         loop {
-            let line = read_line(&mut self.lines)?;
+            let line = read_line(&mut self.lines, &mut self.content)?;
             if line.starts_with('[') {
                 return self.row(line);
             }
@@ -210,9 +225,10 @@ impl<R: Read> ArchiveReader<R> {
     }
 }
 
-fn read_line<R: io::BufRead>(lines: &mut R) -> Result<String, ArchiveError> {
+fn read_line<R: io::BufRead>(lines: &mut R, content: &mut Context) -> Result<String, ArchiveError> {
     let mut line = Vec::new();
     lines.take(MAX_LINE).read_until(b'\n', &mut line)?;
+    content.update(&line);
     if line.pop() != Some(b'\n') {
         return Err(ArchiveError::Damaged);
     }

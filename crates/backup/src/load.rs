@@ -7,6 +7,7 @@ use keyward_encryption::{
     learn_audit_keys, verify,
 };
 
+use crate::archive::Content;
 use crate::{ArchiveError, ArchiveReader, Item, Rebuild, RebuildError};
 
 /// Why a backup was not loaded.
@@ -29,12 +30,13 @@ pub enum LoadError {
 
 /// Puts a whole backup in the place of everything that is stored, brings it up to date, and makes
 /// sure that the keys are those that it needs. Those that were active seal and sign from here on.
+/// Says what was read.
 pub(crate) fn load<Tx: Rebuild + EncryptionKeys + SealedValues + SignedRows, R: Read>(
     tx: &mut Tx,
     archive: &mut ArchiveReader<R>,
     (fields, macs, now): (&KeyRing, &MacRing, Timestamp),
     progress: &mut dyn FnMut(u64, u64),
-) -> Result<(), LoadError> {
+) -> Result<Content, LoadError> {
     let manifest = archive.manifest().clone();
     let mut expected = tx.rebuild(&manifest.migrations)?;
     expected.sort_unstable();
@@ -62,7 +64,8 @@ pub(crate) fn load<Tx: Rebuild + EncryptionKeys + SealedValues + SignedRows, R: 
         KeepError::Refused(error) => LoadError::Keys(error),
         KeepError::Store(error) => LoadError::Store(error),
     })?;
-    Ok(learn_audit_keys(tx, fields, macs)?)
+    learn_audit_keys(tx, fields, macs)?;
+    Ok(archive.content())
 }
 
 fn require_keys<Tx: EncryptionKeys + SealedValues>(

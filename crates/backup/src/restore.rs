@@ -84,7 +84,10 @@ impl<S: Store<Tx: RestoreTx>> Restore<S> {
             if target.occupant.is_some() && !replace {
                 return Err(RestoreError::Occupied);
             }
-            load(tx, &mut archive, (fields, macs, now), progress)?;
+            let content = load(tx, &mut archive, (fields, macs, now), progress)?;
+            if content != verified.content() {
+                return Err(RestoreError::OtherBackup);
+            }
             tx.lock_audit_head()?;
             let states = target.occupant.as_ref().map(|known| &*known.key_states);
             let keys_needed_again =

@@ -7,6 +7,7 @@ use keyward_core::{Store, StoreError};
 use keyward_crypto::KeyId;
 use keyward_encryption::{EncryptionTx, ManageEncryption, Status};
 
+use crate::archive::Content;
 use crate::load::load;
 use crate::{ArchiveError, ArchiveReader, Identities, LoadError, Manifest, Rebuild};
 
@@ -24,6 +25,7 @@ pub struct VerifyBackup<S>(Environment<S>);
 #[derive(Debug)]
 pub struct Verified {
     manifest: Manifest,
+    content: Content,
     findings: Vec<Finding>,
     audit: Verification,
     status: Status,
@@ -83,7 +85,7 @@ impl<S: Store<Tx: VerifyTx> + Clone> VerifyBackup<S> {
         let now = clock.now();
         let mut archive = ArchiveReader::open(backup, identities).map_err(LoadError::from)?;
         let manifest = archive.manifest().clone();
-        store.write(|tx| load(tx, &mut archive, (fields, macs, now), progress))?;
+        let content = store.write(|tx| load(tx, &mut archive, (fields, macs, now), progress))?;
 
         let audit = VerifyAudit::new(store.clone(), macs.clone());
         let own = manifest.audit_anchor.as_deref().map(str::parse).transpose();
@@ -105,6 +107,7 @@ impl<S: Store<Tx: VerifyTx> + Clone> VerifyBackup<S> {
         findings.extend(unopened(&status));
         Ok(Verified {
             manifest,
+            content,
             findings,
             audit: verification,
             status,
@@ -120,6 +123,10 @@ fn unopened(status: &Status) -> impl Iterator<Item = Finding> {
 }
 
 impl Verified {
+    pub(crate) fn content(&self) -> Content {
+        self.content
+    }
+
     /// What the backup says about itself.
     #[must_use]
     pub fn manifest(&self) -> &Manifest {

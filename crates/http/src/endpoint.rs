@@ -72,7 +72,7 @@ impl<S: ApiStore> Endpoint<S> {
         }
     }
 
-    /// Says that the route asks for a person, or for a recent second factor.
+    /// Says that the route asks for a person, for an agent, or for a recent second factor.
     pub(crate) fn sensitive(mut self) -> Self {
         self.doc.sensitive = true;
         self

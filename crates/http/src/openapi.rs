@@ -36,7 +36,7 @@ pub(crate) struct OperationDoc {
     pub(crate) idempotent: bool,
     /// Whether attempts are counted.
     pub(crate) limited: bool,
-    /// Whether a recent second factor, or a person, is asked for.
+    /// Whether a recent second factor, a person or an agent is asked for.
     pub(crate) sensitive: bool,
     /// Whether another service is asked.
     pub(crate) asks: bool,
@@ -76,6 +76,17 @@ impl Shape {
         let mut schemas = vec![(name.clone(), T::schema())];
         T::schemas(&mut schemas);
         Self { name, schemas }
+    }
+
+    /// Whether a body of this shape has to be there: none counts as an empty object.
+    fn required(&self) -> Required {
+        let own = self.schemas.iter().find(|(name, _)| *name == self.name);
+        match own {
+            Some((_, RefOr::T(Schema::Object(object)))) if object.required.is_empty() => {
+                Required::False
+            }
+            _ => Required::True,
+        }
     }
 
     fn reference(&self) -> RefOr<Schema> {
@@ -135,7 +146,7 @@ fn operation<S>(endpoint: &Endpoint<S>) -> Operation {
         let content = ContentBuilder::new().schema(Some(body.reference())).build();
         let body = RequestBodyBuilder::new()
             .content("application/json", content)
-            .required(Some(Required::True));
+            .required(Some(body.required()));
         operation = operation.request_body(Some(body.build()));
     }
     let mut success = ResponseBuilder::new().description("Success");
@@ -269,7 +280,7 @@ fn failures<S>(endpoint: &Endpoint<S>) -> Vec<(&'static str, &'static str)> {
         ("401", "No valid key, or the login was rejected", true),
         (
             "403",
-            "A scope or a recent second factor is missing, or the key would be too strong",
+            "A scope or a recent second factor is missing, the key would be too strong, or this is not for callers of this kind",
             doc.sensitive || creates || matches!(endpoint.access, Access::Key(Some(_))),
         ),
         (

@@ -56,8 +56,9 @@ pub(crate) struct Aid {
     pub(crate) is_well: Box<dyn Fn() -> bool + Send + Sync>,
 }
 
-/// What an operator can choose.
-#[derive(Clone, Copy, Debug)]
+/// What an operator can choose. By default credentials are everybody's, and agents may show codes that
+/// are bound to no receiver.
+#[derive(Clone, Copy, Debug, Default)]
 pub struct ApiOptions {
     /// Who sees which credentials.
     pub credential_scope: CredentialScope,

@@ -116,7 +116,7 @@ fn a_large_body_takes_no_more_memory_than_a_small_one() {
     transfer(&watched, &path, large);
     let after = peak(&watched);
     println!(
-        "{} MiB each way in {:.1} s, at most {after} kB in memory, {before} kB before",
+        "figure: {} MiB each way in {:.1} s, at most {after} kB in memory, {before} kB before",
         large >> 20,
         started.elapsed().as_secs_f64()
     );
@@ -183,7 +183,7 @@ fn an_event_does_not_wait_for_the_next_one() {
     took.sort_unstable();
     let micros = |share: usize| took[took.len() * share / 100];
     println!(
-        "{} events: p50 {} us, p99 {} us, slowest {} us",
+        "figure: {} events: p50 {} us, p99 {} us, slowest {} us",
         took.len(),
         micros(50),
         micros(99),

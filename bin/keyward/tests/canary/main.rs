@@ -15,6 +15,8 @@ mod running;
 mod echo;
 mod evidence;
 mod markers;
+#[cfg(target_os = "linux")]
+mod memory;
 mod scanner;
 mod suite;
 mod wrong;

@@ -1,3 +1,5 @@
+use std::net::SocketAddr;
+
 use serde_json::{Value, json};
 
 use crate::echo::echo;
@@ -13,6 +15,8 @@ pub(crate) struct Suite<'a> {
     pub(crate) markers: Markers,
     pub(crate) evidence: Evidence,
     pub(crate) credentials: Vec<String>,
+    /// A service to use credentials at.
+    service: SocketAddr,
 }
 
 impl<'a> Suite<'a> {
@@ -33,6 +37,7 @@ impl<'a> Suite<'a> {
             markers,
             evidence: Evidence::default(),
             credentials: Vec::new(),
+            service: echo(),
         }
     }
 
@@ -203,7 +208,7 @@ impl<'a> Suite<'a> {
     /// Requests with a credential in each place that it can have, to a service that repeats all of
     /// them.
     pub(crate) fn uses(&mut self) {
-        let url = format!("http://{}/base", echo());
+        let url = format!("http://{}/base", self.service);
         for (number, (kind, detail, auth)) in USED.iter().enumerate() {
             let mut detail: Value = serde_json::from_str(detail).unwrap();
             self.fill(&mut detail, &format!("a secret to be used, {number}"));
@@ -224,6 +229,20 @@ impl<'a> Suite<'a> {
             assert!(answer.body.contains("****************"), "{answer:?}");
         }
         assert_eq!(self.get("/metrics").status, 200);
+    }
+
+    /// A credential of no importance, to be used where those with markers were.
+    pub(crate) fn others_are_used(&self) -> String {
+        let body = json!({
+            "name": "other", "credential_type": "generic",
+            "detail": { "key": "a value that is no marker and as long as one" },
+            "broker": {
+                "base_url": format!("http://{}/base", self.service),
+                "auth": { "header": { "name": "x-key", "field": "key" } },
+            },
+        });
+        let made = self.admin.post("/api/v1/credentials", &body).expect(201);
+        made["id"].as_str().unwrap().to_owned()
     }
 
     /// Puts a marker in place of each `?`.

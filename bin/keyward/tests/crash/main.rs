@@ -16,22 +16,24 @@
 mod running;
 
 mod check;
+mod cluster;
 mod control;
 mod found;
 mod random;
 mod workload;
 
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use keyward_core::{Clock, SystemClock};
 use keyward_crypto::ApiKey;
 use running::{Client, Home, Server, until};
 
 use check::violations;
+use cluster::Cluster;
 use found::Found;
 use random::Random;
-use workload::{Entry, Operation, Outcome, work};
+use workload::{Entry, Operation, Outcome, Refused, work};
 
 #[test]
 fn nothing_acknowledged_is_lost_and_nothing_is_half_done_on_sqlite() {
@@ -44,10 +46,49 @@ fn nothing_acknowledged_is_lost_and_nothing_is_half_done_on_postgresql() {
     crash("PostgreSQL", Home::on_postgres);
 }
 
+/// Servers that go on meanwhile say 503, and write again when the database is back.
+#[test]
+fn nothing_acknowledged_is_lost_when_postgresql_itself_is_killed() {
+    let Some(mut cluster) = Cluster::start() else {
+        return;
+    };
+    let rounds = setting("KEYWARD_CRASH_ROUNDS").unwrap_or(3);
+    let mut random = Random::new(seed());
+    let home = Home::new().set("DATABASE_URL", &cluster.url());
+    let server = home.start();
+    let client = server.admin();
+    let mut log = vec![first(client.key())];
+    let mut slowest = Duration::ZERO;
+    for _ in 0..rounds {
+        log.extend(write_until(
+            &client,
+            Refused::IsUnknown,
+            &mut random,
+            || {
+                cluster.kill();
+            },
+        ));
+        cluster.restart();
+        let restarted = Instant::now();
+        until("the server to be well again", || {
+            (client.get("/health/ready").status == 200).then_some(())
+        });
+        slowest = slowest.max(restarted.elapsed());
+        check(&home, &log, &client);
+    }
+    let acked = count(&log, Outcome::Acked);
+    eprintln!(
+        "figure: PostgreSQL killed {rounds} times: {acked} writes acknowledged, {} cut off, all accounted \
+         for; well again after at most {slowest:?}",
+        count(&log, Outcome::Unknown)
+    );
+    assert!(acked > 0);
+}
+
 /// Returns the number of acknowledged writes, unless there is nothing to run on.
 fn crash(database: &str, home: impl Fn() -> Option<Home>) -> Option<usize> {
     let rounds = setting("KEYWARD_CRASH_ROUNDS").unwrap_or(3);
-    let seed = setting("KEYWARD_CRASH_SEED").unwrap_or_else(|| SystemClock.now().unix());
+    let seed = seed();
     eprintln!("{database}: {rounds} rounds, KEYWARD_CRASH_SEED={seed}");
     let mut random = Random::new(seed);
     let (mut acked, mut unknown, mut slowest) = (0, 0, Duration::ZERO);
@@ -59,11 +100,11 @@ fn crash(database: &str, home: impl Fn() -> Option<Home>) -> Option<usize> {
             slowest = slowest.max(lives.round(&mut random));
         }
         left -= left.min(ROUNDS_PER_DATABASE);
-        acked += lives.count(Outcome::Acked);
-        unknown += lives.count(Outcome::Unknown);
+        acked += count(&lives.log, Outcome::Acked);
+        unknown += count(&lives.log, Outcome::Unknown);
     }
     eprintln!(
-        "{database}: {acked} writes acknowledged, {unknown} cut off, all accounted for; \
+        "figure: {database}: {acked} writes acknowledged, {unknown} cut off, all accounted for; \
          ready again after at most {slowest:?}"
     );
     Some(acked)
@@ -82,21 +123,10 @@ impl Lives {
     fn start(home: Home) -> Self {
         let server = home.start();
         let key = server.admin().key().to_owned();
-        let first = Operation::MakeKey {
-            id: ApiKey::parse(&key)
-                .ok()
-                .map(|key| key.id().as_str().to_owned()),
-            name: "of the first administrator".to_owned(),
-            key: Some(key.clone()),
-        };
-        let log = vec![Entry {
-            operation: first,
-            outcome: Outcome::Acked,
-        }];
         Self {
             server: Some(server),
+            log: vec![first(&key)],
             key,
-            log,
             home,
         }
     }
@@ -111,13 +141,7 @@ impl Lives {
         let server = self.home.start();
         let ready_after = server.ready_after;
         assert!(ready_after <= LONGEST_START, "ready after {ready_after:?}");
-        let client = server.client(&self.key);
-        let found = Found::by(&client);
-        let violations = violations(&self.log, &found);
-        assert!(violations.is_empty(), "{violations:#?}");
-        check_keys(&self.log, &found, &client);
-        let verified = self.home.run(&["audit", "verify"]);
-        assert_eq!(verified.code, 0, "{verified:?}");
+        check(&self.home, &self.log, &server.client(&self.key));
         self.check_files();
         self.server = Some(server);
         ready_after
@@ -146,13 +170,35 @@ impl Lives {
             assert_eq!(sql.values(orphans), []);
         }
     }
+}
 
-    fn count(&self, outcome: Outcome) -> usize {
-        self.log
-            .iter()
-            .filter(|entry| entry.outcome == outcome)
-            .count()
+/// That what is there is what the log says, and what the audit log says.
+fn check(home: &Home, log: &[Entry], client: &Client) {
+    let found = Found::by(client);
+    let violations = violations(log, &found);
+    assert!(violations.is_empty(), "{violations:#?}");
+    check_keys(log, &found, client);
+    let verified = home.run(&["audit", "verify"]);
+    assert_eq!(verified.code, 0, "{verified:?}");
+}
+
+/// The key that a first start makes.
+fn first(key: &str) -> Entry {
+    let operation = Operation::MakeKey {
+        id: ApiKey::parse(key)
+            .ok()
+            .map(|key| key.id().as_str().to_owned()),
+        name: "of the first administrator".to_owned(),
+        key: Some(key.to_owned()),
+    };
+    Entry {
+        operation,
+        outcome: Outcome::Acked,
     }
+}
+
+fn count(log: &[Entry], outcome: Outcome) -> usize {
+    log.iter().filter(|entry| entry.outcome == outcome).count()
 }
 
 /// That a key which was handed out works, unless it was revoked.
@@ -172,21 +218,37 @@ fn check_keys(log: &[Entry], found: &Found, client: &Client) {
 
 fn write_until_killed(mut server: Server, key: &str, random: &mut Random) -> Vec<Entry> {
     let client = server.client(key);
+    write_until(&client, Refused::IsNotDone, random, || {
+        server.shoot();
+        server.ended();
+    })
+}
+
+/// What some writers did until `disaster`, which comes at a random moment.
+fn write_until(
+    client: &Client,
+    refused: Refused,
+    random: &mut Random,
+    disaster: impl FnOnce(),
+) -> Vec<Entry> {
     thread::scope(|scope| {
         let writers: Vec<_> = (0..WRITERS)
             .map(|_| {
                 let (client, random) = (client.clone(), random.fork());
-                scope.spawn(move || work(&client, random))
+                scope.spawn(move || work(&client, refused, random))
             })
             .collect();
         thread::sleep(Duration::from_millis(random.between(5, 500)));
-        server.shoot();
-        server.ended();
+        disaster();
         writers
             .into_iter()
             .flat_map(|writer| writer.join().unwrap())
             .collect()
     })
+}
+
+fn seed() -> u64 {
+    setting("KEYWARD_CRASH_SEED").unwrap_or_else(|| SystemClock.now().unix())
 }
 
 /// A number from the environment.

@@ -45,6 +45,15 @@ pub(crate) enum Outcome {
     Unknown,
 }
 
+/// What 503 says of an operation.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Refused {
+    /// The storage was busy: the operation is not done.
+    IsNotDone,
+    /// The storage was killed, perhaps when the operation was done and before it could say so.
+    IsUnknown,
+}
+
 impl Operation {
     pub(crate) fn name(&self) -> &'static str {
         match self {
@@ -56,7 +65,7 @@ impl Operation {
         }
     }
 
-    fn run(&mut self, client: &Client) -> Outcome {
+    fn run(&mut self, client: &Client, refused: Refused) -> Outcome {
         let (method, path, body) = self.request();
         let body = body.map(|body| body.to_string());
         match client.try_send(method, &path, &[], body.as_deref()) {
@@ -64,8 +73,11 @@ impl Operation {
                 self.learn(&answer);
                 Outcome::Acked
             }
-            // The storage was busy. Nobody else changes these rows, so there is no other reason.
-            Ok(answer) if answer.status == 503 => Outcome::Failed,
+            // Nobody else changes these rows, so there is no other reason than the storage.
+            Ok(answer) if answer.status == 503 => match refused {
+                Refused::IsNotDone => Outcome::Failed,
+                Refused::IsUnknown => Outcome::Unknown,
+            },
             Ok(answer) => panic!("{self:?}: {answer:?}"),
             Err(_) => Outcome::Unknown,
         }
@@ -105,13 +117,13 @@ impl Operation {
 }
 
 /// Writes without a pause, until the server is gone.
-pub(crate) fn work(client: &Client, mut random: Random) -> Vec<Entry> {
+pub(crate) fn work(client: &Client, refused: Refused, mut random: Random) -> Vec<Entry> {
     let mut log: Vec<Entry> = Vec::new();
     let (mut credentials, mut keys) = (Vec::new(), Vec::new());
     let mark = random.next();
     loop {
         let mut operation = choose(&mut random, mark, log.len(), &credentials, &keys);
-        let outcome = operation.run(client);
+        let outcome = operation.run(client, refused);
         if outcome == Outcome::Acked {
             match &operation {
                 Operation::Create { id, .. } => credentials.extend(id.clone()),

@@ -123,7 +123,7 @@ fn write_while<T>(client: &Client, work: impl FnOnce() -> T) -> (Vec<Kept>, T) {
     let kept = kept.into_inner().unwrap();
     let rate = f64::from(u32::try_from(kept.len()).unwrap()) / started.elapsed().as_secs_f64();
     eprintln!(
-        "{} writes, {rate:.0} a second, {BACKUPS} backups",
+        "figure: {} writes, {rate:.0} a second, {BACKUPS} backups",
         kept.len()
     );
     (kept, done)

@@ -112,7 +112,7 @@ fn a_server_takes_as_many_connections_as_the_system_lets_it() {
     let home = Home::new();
     let mut command = Command::new("/bin/sh");
     let script = format!(
-        "ulimit -Hn 3000 && ulimit -Sn 300 && exec '{}' serve",
+        "ulimit -Sn 300 && ulimit -Hn 3000 && exec '{}' serve",
         env!("CARGO_BIN_EXE_keyward")
     );
     command.args(["-c", &script]);

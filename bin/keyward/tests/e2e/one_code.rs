@@ -42,7 +42,7 @@ fn one_code_sent_to_every_place_on_both_nodes_at_once_works_once() {
         }
     }
     let paths = PLACES.map(|(path, _)| path);
-    println!("{evaluated} calls evaluated and refused; accepted at {paths:?}: {won:?}");
+    println!("figure: {evaluated} calls evaluated and refused; accepted at {paths:?}: {won:?}");
 }
 
 fn no_spelling_works(person: &Person, sql: &mut Sql, code: &str) {

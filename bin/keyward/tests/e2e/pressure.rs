@@ -52,7 +52,7 @@ fn an_outsider_who_guesses_from_many_networks_keeps_nobody_out() {
     let looked_at = statuses.iter().filter(|status| **status == 401).count();
     let limited = statuses.iter().filter(|status| **status == 429).count();
     println!(
-        "{guesses} guesses from {networks} networks, {looked_at} of them evaluated; meanwhile {} \
+        "figure: {guesses} guesses from {networks} networks, {looked_at} of them evaluated; meanwhile {} \
          logins of the owner, median {:?}, slowest {slowest:?}",
         took.len(),
         took[took.len() / 2],
@@ -108,7 +108,10 @@ fn race_of_administrators(targets: [usize; 2], refusal: impl Fn(&str) -> u16) {
         }
         one[0].get("/api/v1/users").expect(200);
     }
-    println!("the first won {} rounds, the second {}", won[0], won[1]);
+    println!(
+        "figure: the first won {} rounds, the second {}",
+        won[0], won[1]
+    );
 }
 
 fn log_in(client: &Client, from: &str, password: &str) -> Answer {

@@ -89,7 +89,10 @@ fn of_a_thousand_wrong_codes_on_two_nodes_five_are_evaluated_whatever_happens_to
         early > 900.0,
         "the calm alone has more early refusals: {early}"
     );
-    println!("early refusals: {early} of {}", WEATHERS.len() * 995);
+    println!(
+        "figure: early refusals: {early} of {}",
+        WEATHERS.len() * 995
+    );
 }
 
 #[test]
@@ -152,7 +155,7 @@ fn a_key_that_one_node_revokes_is_refused_by_the_other_with_and_without_redis() 
         } else {
             "with"
         };
-        println!("{requests} requests after a revocation {with} Redis: 0 accepted");
+        println!("figure: {requests} requests after a revocation {with} Redis: 0 accepted");
     }
 }
 

@@ -66,7 +66,7 @@ impl Exchanges {
         let rows = Arc::clone(&self.rows);
         let tally = self.under_load(&rows);
         eprintln!(
-            "{database}: {} keys retired, {} kills, {} reads, {} writes, {} cut off or put off, \
+            "figure: {database}: {} keys retired, {} kills, {} reads, {} writes, {} cut off or put off, \
              in {:?}",
             self.retired.len(),
             self.kills,

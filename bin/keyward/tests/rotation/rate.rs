@@ -38,7 +38,7 @@ pub(crate) fn measured(database: &str, home: Home) {
     let status = node.home.run(&["keys", "status"]);
     assert_eq!(status.code, 0, "{status:?}");
     eprintln!(
-        "{database}: {number} values re-encrypted in {took:?}, {:.0} a second; counted in {:?}",
+        "figure: {database}: {number} values re-encrypted in {took:?}, {:.0} a second; counted in {:?}",
         f64::from(u32::try_from(number).unwrap()) / took.as_secs_f64(),
         counted.elapsed()
     );

@@ -30,7 +30,7 @@ fn a_crowd_of_slow_clients_leaves_the_others_their_answers() {
         (beside, memory)
     });
     println!(
-        "{crowd} slow clients: p50 {:?} alone, {:?} beside them; p99 {:?} alone, {:?} beside them; \
+        "figure: {crowd} slow clients: p50 {:?} alone, {:?} beside them; p99 {:?} alone, {:?} beside them; \
          {memory_alone} MiB alone, {memory} MiB with them; {} were given up",
         alone.0,
         beside.0,

@@ -56,7 +56,7 @@ fn survives(network: Network) {
         recovery = traffic.recovery();
     });
     println!(
-        "{network:?}: {} fine, {} refused, the slowest after {:?}; well again after {recovery:?}",
+        "figure: {network:?}: {} fine, {} refused, the slowest after {:?}; well again after {recovery:?}",
         seen.fine, seen.refused, seen.slowest_refusal
     );
     assert!(

@@ -35,7 +35,7 @@ fn survives(home: &Home, lock: &str, unlock: &str) {
         recovery = traffic.recovery();
     });
     println!(
-        "{} fine, {} refused, the slowest after {:?}; well again after {recovery:?}",
+        "figure: {} fine, {} refused, the slowest after {:?}; well again after {recovery:?}",
         seen.fine, seen.refused, seen.slowest_refusal
     );
     assert!(seen.refused > 0, "nobody noticed");

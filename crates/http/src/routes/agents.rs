@@ -46,7 +46,8 @@ pub(crate) fn endpoints<S: ApiStore>() -> Vec<Endpoint<S>> {
             "/agents/me/totp-code",
             "The code by which the calling agent proves who it is",
             totp_code,
-        ),
+        )
+        .sensitive(),
         Endpoint::new(Method::GET, "/agents/{id}", "One agent", agent),
         Endpoint::new(
             post.clone(),
@@ -210,17 +211,15 @@ fn purpose(text: Option<&str>) -> Result<Option<Purpose>, Problem> {
 #[serde(deny_unknown_fields)]
 pub(crate) struct CreateAgent {
     /// Letters, digits and `. _ - @ +`; `agent_` is put in front where it is missing.
-    #[schema(max_length = 64, nullable = false)]
+    #[schema(max_length = 64)]
     name: Option<String>,
     /// Goes with `node`: the name is then `agent_{workflow}_{node}`, with each `_` of the workflow
     /// doubled.
-    #[schema(nullable = false)]
     workflow: Option<String>,
     /// Goes with `workflow`.
-    #[schema(nullable = false)]
     node: Option<String>,
     /// What it is for.
-    #[schema(min_length = 1, max_length = 200, nullable = false)]
+    #[schema(min_length = 1, max_length = 200)]
     purpose: Option<String>,
     /// What it may do at most, within what the asking key may do; if not given, `read` and
     /// `credentials:use`.
@@ -286,10 +285,9 @@ pub(crate) struct ChangeTree {
 #[serde(deny_unknown_fields)]
 pub(crate) struct AskCode {
     /// Who is to verify the code, by user name or id. Without it anybody can, once.
-    #[schema(nullable = false)]
     audience: Option<String>,
     /// What for; the receiver has to name the same.
-    #[schema(min_length = 1, max_length = 200, nullable = false)]
+    #[schema(min_length = 1, max_length = 200)]
     purpose: Option<String>,
 }
 
@@ -303,7 +301,7 @@ pub(crate) struct VerifyCode {
     #[schema(value_type = String, pattern = "^([0-9]{6}|[0-9]{8})$", write_only)]
     code: SecretText,
     /// What the code is said to be for.
-    #[schema(min_length = 1, max_length = 200, nullable = false)]
+    #[schema(min_length = 1, max_length = 200)]
     purpose: Option<String>,
 }
 

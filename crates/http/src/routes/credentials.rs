@@ -209,10 +209,10 @@ impl From<TypeBody> for CredentialType {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ChangeCredential {
-    #[schema(min_length = 1, max_length = 255, nullable = false)]
+    #[schema(min_length = 1, max_length = 255)]
     name: Option<String>,
     /// Merged field by field. The mask that a read gives for a secret keeps it.
-    #[schema(value_type = Option<std::collections::HashMap<String, serde_json::Value>>, nullable = false)]
+    #[schema(value_type = Option<std::collections::HashMap<String, serde_json::Value>>)]
     detail: Option<Detail>,
     /// In place of all rules of the broker that are there; null drops them.
     #[serde(default, deserialize_with = "given")]

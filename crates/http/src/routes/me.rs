@@ -142,9 +142,9 @@ struct PresentedKey {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ProfileChange {
-    #[schema(max_length = 150, nullable = false)]
+    #[schema(max_length = 150)]
     first_name: Option<String>,
-    #[schema(max_length = 150, nullable = false)]
+    #[schema(max_length = 150)]
     last_name: Option<String>,
     #[schema(value_type = String, format = "password", write_only, required = false)]
     current_password: Option<SecretText>,

@@ -72,22 +72,20 @@ pub(crate) enum Scope {
 #[serde(deny_unknown_fields)]
 pub(crate) struct BrokerRules {
     /// Where requests go, for types without a `base_url` of their own.
-    #[schema(nullable = false, max_length = 2048)]
+    #[schema(max_length = 2048)]
     base_url: Option<String>,
     /// Where the secret goes in a request, where the type and provider do not say it.
-    #[schema(nullable = false)]
     auth: Option<AuthRule>,
     /// The methods that may be used.
-    #[schema(nullable = false, min_items = 1, max_items = 16)]
+    #[schema(min_items = 1, max_items = 16)]
     methods: Option<Vec<String>>,
     /// The paths on the host that may be used, with all that is below them.
-    #[schema(nullable = false, min_items = 1, max_items = 64, example = json!(["/v1/chat"]))]
+    #[schema(min_items = 1, max_items = 64, example = json!(["/v1/chat"]))]
     paths: Option<Vec<String>>,
     /// The largest request body, in bytes.
-    #[schema(nullable = false)]
     max_body_bytes: Option<u64>,
     /// How many requests each caller can make in one minute of the clock.
-    #[schema(nullable = false, minimum = 1, maximum = 1_000_000)]
+    #[schema(minimum = 1, maximum = 1_000_000)]
     requests_per_minute: Option<u32>,
 }
 
@@ -120,7 +118,7 @@ pub(crate) struct HeaderRule {
     /// Which secret, as in `detail`: `api_key`, or `config.token` for a member of a map.
     field: String,
     /// What stands before the secret, such as `Bearer `.
-    #[schema(nullable = false, max_length = 128)]
+    #[schema(max_length = 128)]
     prefix: Option<String>,
 }
 
@@ -147,10 +145,8 @@ pub(crate) struct QueryRule {
 #[serde(deny_unknown_fields)]
 pub(crate) struct BasicRule {
     /// The user name, where it is no secret.
-    #[schema(nullable = false)]
     username: Option<String>,
     /// Which secret is the user name.
-    #[schema(nullable = false)]
     username_field: Option<String>,
     /// Which secret is the password.
     password_field: String,

@@ -157,13 +157,11 @@ impl CreateUser {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ChangeUser {
-    #[schema(nullable = false)]
     role: Option<RoleBody>,
-    #[schema(nullable = false)]
     status: Option<StatusBody>,
-    #[schema(max_length = 150, nullable = false)]
+    #[schema(max_length = 150)]
     first_name: Option<String>,
-    #[schema(max_length = 150, nullable = false)]
+    #[schema(max_length = 150)]
     last_name: Option<String>,
 }
 

@@ -374,7 +374,7 @@ async fn a_thousand_agents_stop_and_go_on_at_once() {
             let affected = change(&world, &ada, &root, action, false).await;
             let affected = affected["affected"].as_array().unwrap().len();
             println!(
-                "{}: {action} of {affected} in {:?}",
+                "figure: {}: {action} of {affected} in {:?}",
                 world.name,
                 started.elapsed()
             );

@@ -14,6 +14,7 @@ on_both![
     a_database_that_nodes_serve_is_left_alone,
     a_restore_that_fails_halfway_leaves_what_was_there,
     another_backup_than_the_verified_one_is_refused,
+    a_row_that_was_changed_after_the_verification_is_refused,
     keys_that_do_not_fit_are_named_with_what_they_would_open,
     a_changed_event_is_found,
     a_value_that_does_not_open_is_found,
@@ -86,6 +87,25 @@ fn another_backup_than_the_verified_one_is_refused(database: &TestDatabase) {
         .unwrap_err();
     assert!(matches!(error, RestoreError::OtherBackup), "{error}");
     assert_eq!(content(&vault.world.store), before);
+}
+
+/// Whoever knows the recipient can write a backup that says the same of itself.
+fn a_row_that_was_changed_after_the_verification_is_refused(database: &TestDatabase) {
+    let vault = Vault::new(database);
+    let backup = vault.backup();
+    let verified = vault.verify(&backup).unwrap();
+    let forged = vault.rewritten(&backup, &|row| row.replace("researcher", "researchee"));
+    assert_eq!(
+        vault.verify(&forged).unwrap().manifest(),
+        verified.manifest()
+    );
+    let before = content(&vault.world.store);
+    let restore = |backup| vault.restore_verified(backup, &verified, &vault.world, true);
+    let error = restore(&forged).unwrap_err();
+    assert!(matches!(error, RestoreError::OtherBackup), "{error}");
+    assert_eq!(content(&vault.world.store), before);
+    // The control: written anew with what was verified, it is the same.
+    restore(&vault.rewritten(&backup, &str::to_owned)).unwrap();
 }
 
 fn keys_that_do_not_fit_are_named_with_what_they_would_open(database: &TestDatabase) {

@@ -4,8 +4,8 @@ use std::ops::ControlFlow;
 use keyward_agents::{AgentName, ManageAgents, NewAgent};
 use keyward_auth::{Host, Role, UserId};
 use keyward_backup::{
-    CreateBackup, Created, Identities, NewIdentity, Recipients, Restore, RestoreError, Restored,
-    Snapshot as _, Verified, VerifyBackup, VerifyError,
+    ArchiveReader, ArchiveWriter, CreateBackup, Created, Identities, Item, NewIdentity, Recipients,
+    Restore, RestoreError, Restored, Snapshot as _, Verified, VerifyBackup, VerifyError,
 };
 use keyward_core::{Store as _, StoreError};
 use keyward_credentials::{
@@ -70,6 +70,20 @@ impl Vault {
         CreateBackup::new(self.world.environment())
             .create(Vec::new(), &self.recipients, &mut |_, _| ())
             .unwrap()
+    }
+
+    /// The same backup, with rows as `change` makes them.
+    pub(crate) fn rewritten(&self, backup: &[u8], change: &dyn Fn(&str) -> String) -> Vec<u8> {
+        let mut reader = ArchiveReader::open(backup, &self.identity).unwrap();
+        let manifest = reader.manifest().clone();
+        let mut writer = ArchiveWriter::begin(Vec::new(), &self.recipients, &manifest).unwrap();
+        loop {
+            match reader.next().unwrap() {
+                Item::Table { name, columns } => writer.table(&name, &columns).unwrap(),
+                Item::Row(row) => writer.row(&change(&row)).unwrap(),
+                Item::End => return writer.finish().unwrap(),
+            }
+        }
     }
 
     pub(crate) fn verify(&self, backup: &[u8]) -> Result<Verified, VerifyError> {

@@ -5,7 +5,7 @@ use tempfile::TempDir;
 use crate::exit::Failure;
 use crate::keys::KeyMaterial;
 use crate::settings::Settings;
-use crate::wiring::{broken, environment};
+use crate::wiring::broken;
 
 /// A database for a look at a backup: a file of its own, in a folder that only its owner can enter.
 /// Both go with it.
@@ -40,6 +40,6 @@ impl Scratch {
         settings: &Settings,
     ) -> Result<Environment<DieselStore>, Failure> {
         let keys = KeyMaterial::existing(settings)?;
-        Ok(environment(self.store.clone(), keys))
+        Ok(Environment::new(self.store.clone(), keys.fields, keys.macs))
     }
 }
