@@ -86,6 +86,10 @@ fn attempts_for_unknown_and_known_users_are_the_same_work() {
     let _alone = alone();
     if Command::new("valgrind").arg("--version").output().is_err() {
         let name = "attempts_for_unknown_and_known_users_are_the_same_work";
+        assert!(
+            std::env::var_os("REQUIRE_SERVICES").is_none(),
+            "valgrind is missing"
+        );
         eprintln!("not run: {name} (no valgrind)");
         return;
     }

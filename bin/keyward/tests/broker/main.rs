@@ -25,6 +25,7 @@ mod limits;
 mod openai;
 mod page;
 mod programs;
+mod proxied;
 mod sdk;
 mod tap;
 mod watched;

@@ -19,6 +19,7 @@ mod broker_nodes;
 mod codes;
 mod commands;
 mod first_start;
+mod forged_lines;
 mod health;
 mod killed_between;
 mod mcp;

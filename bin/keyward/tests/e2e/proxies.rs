@@ -58,6 +58,10 @@ fn address_on_a_network() -> Option<IpAddr> {
 #[test]
 fn production_behind_proxies_turns_other_peers_away() {
     let Some(own) = address_on_a_network() else {
+        assert!(
+            std::env::var_os("REQUIRE_SERVICES").is_none(),
+            "this machine has no address but loopback"
+        );
         eprintln!("not run: this machine has no address but loopback");
         return;
     };

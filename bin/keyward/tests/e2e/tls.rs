@@ -26,14 +26,24 @@ struct Secure(StreamOwned<ClientConnection, TcpStream>);
 
 impl Secure {
     fn connect(address: &str, trusted: &CertificateDer<'static>) -> std::io::Result<Self> {
+        Self::offering(address, trusted, &[])
+    }
+
+    /// A client that offers to speak these protocols.
+    fn offering(
+        address: &str,
+        trusted: &CertificateDer<'static>,
+        protocols: &[&[u8]],
+    ) -> std::io::Result<Self> {
         let mut roots = RootCertStore::empty();
         roots.add(trusted.clone()).unwrap();
         let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = ClientConfig::builder_with_provider(provider)
+        let mut config = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .unwrap()
             .with_root_certificates(roots)
             .with_no_client_auth();
+        config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
         let connection =
             ClientConnection::new(Arc::new(config), "localhost".try_into().unwrap()).unwrap();
         let mut stream = StreamOwned::new(connection, TcpStream::connect(address)?);
@@ -145,4 +155,77 @@ fn files_that_are_no_good_at_the_start_are_refused() {
         refused.stderr.contains("without TLS_KEY_FILE"),
         "{refused:?}"
     );
+}
+
+/// The greeting of a client that speaks no newer TLS than `version`, in one record (RFC 5246, section 7.4.1.2).
+fn greeting(version: [u8; 2]) -> Vec<u8> {
+    // ECDHE with an ECDSA certificate, with GCM and with the CBC of before, and renegotiation information.
+    let suites = [0xc0, 0x2b, 0xc0, 0x09, 0xc0, 0x13, 0x00, 0xff];
+    // Groups, signatures, and points as they are.
+    let extensions = [
+        &[0, 10, 0, 6, 0, 4, 0, 29, 0, 23][..],
+        &[0, 13, 0, 6, 0, 4, 4, 3, 2, 3],
+        &[0, 11, 0, 2, 1, 0],
+    ]
+    .concat();
+    let mut hello = version.to_vec();
+    hello.extend([7; 32]);
+    hello.push(0);
+    hello.extend([0, 8]);
+    hello.extend(suites);
+    hello.extend([1, 0, 0]);
+    hello.push(u8::try_from(extensions.len()).unwrap());
+    hello.extend(extensions);
+    let length = u8::try_from(hello.len()).unwrap();
+    let record = [22, 3, 1, 0, length + 4, 1, 0, 0, length];
+    [&record[..], &hello].concat()
+}
+
+/// The kind of the first record that the server sends back: 22 goes on, 21 is an alert.
+fn answered_by(address: &str, version: [u8; 2]) -> Option<u8> {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.write_all(&greeting(version)).unwrap();
+    let mut kind = [0];
+    stream.read_exact(&mut kind).ok().map(|()| kind[0])
+}
+
+#[test]
+fn nothing_older_than_tls_1_2_is_spoken() {
+    let (home, _) = with_tls();
+    let server = home.start_secure();
+    assert_eq!(answered_by(&server.address, [3, 3]), Some(22), "TLS 1.2");
+    for (version, name) in [([3, 2], "1.1"), ([3, 1], "1.0"), ([3, 0], "SSL 3")] {
+        let answered = answered_by(&server.address, version);
+        assert_ne!(answered, Some(22), "{name}");
+    }
+    server.stop();
+}
+
+#[test]
+fn http_2_is_not_spoken_however_it_is_asked_for() {
+    let (home, trusted) = with_tls();
+    let server = home.start_secure();
+    let offering = |protocols: &[&[u8]]| {
+        let mut client = Secure::offering(&server.address, &trusted, protocols)?;
+        client.get("/health/live")?;
+        let agreed = client.0.conn.alpn_protocol();
+        Ok::<_, std::io::Error>(agreed.map(<[u8]>::to_vec))
+    };
+    let both = offering(&[b"h2", b"http/1.1"]).unwrap();
+    assert_ne!(both.as_deref(), Some(&b"h2"[..]));
+    let alone = offering(&[b"h2"]);
+    assert!(
+        !matches!(&alone, Ok(Some(agreed)) if agreed == b"h2"),
+        "{alone:?}"
+    );
+
+    let mut known = Secure::connect(&server.address, &trusted).unwrap();
+    write!(known.0, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").unwrap();
+    let mut answer = Vec::new();
+    let _ = known.0.read_to_end(&mut answer);
+    assert!(
+        answer.is_empty() || answer.starts_with(b"HTTP/1.1 4"),
+        "{answer:?}"
+    );
+    server.stop();
 }

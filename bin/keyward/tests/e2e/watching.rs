@@ -164,6 +164,10 @@ fn keys_do_not_stay_in_the_environment_of_the_process() {
     let server = home.start();
     // No other process of the same user can look into it. Root can.
     let Ok(environ) = std::fs::read(format!("/proc/{}/environ", server.pid())) else {
+        assert!(
+            std::env::var_os("REQUIRE_SERVICES").is_none(),
+            "it takes root"
+        );
         eprintln!("NOT RUN, not root: keys_do_not_stay_in_the_environment_of_the_process");
         return;
     };

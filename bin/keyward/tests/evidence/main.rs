@@ -15,6 +15,7 @@ mod asvs;
 mod claims;
 mod decisions;
 mod guards;
+mod left_out;
 mod lessons;
 mod log;
 mod named;

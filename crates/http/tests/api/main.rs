@@ -40,6 +40,7 @@ mod peers;
 mod problems;
 mod proofs;
 mod races;
+mod reads;
 mod relay;
 mod sessions;
 mod step_up;
