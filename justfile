@@ -45,6 +45,10 @@ prove form="short":
 schemathesis examples="300":
     EXAMPLES={{examples}} scripts/schemathesis
 
+# Fuzzes every parser and the whole API: `just fuzz` for the short form, `just fuzz 60` for a minute each.
+fuzz *seconds:
+    scripts/fuzz {{seconds}}
+
 # The examples for embedders, against the crates as they would be published.
 examples:
     scripts/examples --packaged

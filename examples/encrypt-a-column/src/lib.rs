@@ -98,7 +98,10 @@ pub fn reseal(
     Ok(moved)
 }
 
-#[expect(clippy::disallowed_methods, reason = "where this program takes the time from")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "where this program takes the time from"
+)]
 fn now() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     since.map_or(0, |since| since.as_secs())

@@ -1,0 +1,99 @@
+//! The short form of the fuzz targets: their seeds, and what a fixed generator makes of them.
+
+use std::fs;
+use std::path::Path;
+
+use keyward_fuzz::TARGETS;
+
+#[test]
+fn what_holds_for_every_input_holds_for_the_seeds_and_for_thousands_like_them() {
+    for (name, target) in TARGETS {
+        let seeds = seeds(name);
+        assert!(!seeds.is_empty(), "{name} has no seeds");
+        for seed in &seeds {
+            target(seed);
+        }
+        let mut random = Random(0x9e37_79b9_7f4a_7c15);
+        let rounds = if name == "http" { 500 } else { 3_000 };
+        for _ in 0..rounds {
+            target(&random.changed(&seeds));
+        }
+    }
+}
+
+#[test]
+fn every_target_has_its_program() {
+    for (name, _) in TARGETS {
+        let path = format!("{}/targets/{name}.rs", env!("CARGO_MANIFEST_DIR"));
+        let text = fs::read_to_string(&path).unwrap_or_default();
+        assert!(
+            text.contains(&format!("keyward_fuzz::{name}(data)")),
+            "{path}"
+        );
+    }
+}
+
+/// The seeds of a target: one file each.
+fn seeds(name: &str) -> Vec<Vec<u8>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("seeds")
+        .join(name);
+    let files = fs::read_dir(folder).into_iter().flatten();
+    let mut paths: Vec<_> = files.map(|file| file.unwrap().path()).collect();
+    paths.sort();
+    paths.iter().map(|path| fs::read(path).unwrap()).collect()
+}
+
+/// xorshift64: the same inputs on every machine.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0
+    }
+
+    fn below(&mut self, most: usize) -> usize {
+        (self.next() % most.max(1) as u64) as usize
+    }
+
+    /// A seed with some bytes changed, doubled, taken out, put in, or taken from another.
+    fn changed(&mut self, seeds: &[Vec<u8>]) -> Vec<u8> {
+        let mut bytes = seeds[self.below(seeds.len())].clone();
+        for _ in 0..=self.below(4) {
+            let at = self.below(bytes.len() + 1);
+            match self.below(6) {
+                0 if at < bytes.len() => bytes[at] ^= 1 << self.below(8),
+                1 => bytes.insert(at, self.next() as u8),
+                2 if at < bytes.len() => drop(bytes.remove(at)),
+                3 => {
+                    let part = bytes[at..bytes.len().min(at + 9)].to_vec();
+                    bytes.splice(at..at, part);
+                }
+                4 => {
+                    let other = &seeds[self.below(seeds.len())];
+                    let from = self.below(other.len() + 1);
+                    bytes.truncate(at);
+                    bytes.extend_from_slice(&other[from..]);
+                }
+                _ => {
+                    let words: [&[u8]; 8] = [
+                        b"%2e%2e/",
+                        b"\0",
+                        b"\xff",
+                        b"..",
+                        b"\"",
+                        b"\xc3\xa9",
+                        b"9999999999",
+                        b"\n",
+                    ];
+                    let word = words[self.below(words.len())];
+                    bytes.splice(at..at, word.iter().copied());
+                }
+            }
+        }
+        bytes
+    }
+}
