@@ -147,10 +147,14 @@ impl FromStr for Anchor {
             // No event stands there, so nothing would be compared with the MAC.
             return Err(MalformedAnchor);
         }
-        Ok(Self {
+        let anchor = Self {
             seq,
             mac: Mac::from_stored(mac).ok_or(MalformedAnchor)?,
-        })
+        };
+        // One anchor has one text: no sign and no zeros before the number.
+        (anchor.to_string() == text.trim())
+            .then_some(anchor)
+            .ok_or(MalformedAnchor)
     }
 }
 
@@ -245,3 +249,22 @@ impl<'a> Walk<'a> {
 /// Rows per unit of work: short enough not to hold a snapshot for long.
 const PAGE: i64 = 1_000;
 const ANCHOR_PREFIX: &str = "kwa1.";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_anchor_is_read_in_the_one_form_that_is_printed() {
+        let mac =
+            "1b27cdbf60abfa61.bf94d47dc1300641c64d3bae58efe15732bb8c737989e4c7720a1f022187c272";
+        let printed = format!("{ANCHOR_PREFIX}17.{mac}");
+        let anchor: Anchor = printed.parse().unwrap();
+        assert_eq!(anchor.to_string(), printed);
+        assert!(format!("{printed}\n").parse::<Anchor>().is_ok());
+        for other in ["017", "+17", "0", "-17", "", "17."] {
+            let text = format!("{ANCHOR_PREFIX}{other}.{mac}");
+            assert_eq!(text.parse::<Anchor>(), Err(MalformedAnchor), "{other}");
+        }
+    }
+}
