@@ -1,6 +1,7 @@
 //! The test vectors of `docs/vectors`, which `scripts/vectors` makes from the description without
 //! any code of this crate.
 
+#![allow(clippy::disallowed_methods, reason = "nobody logs in with these codes")]
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
