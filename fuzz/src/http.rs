@@ -17,7 +17,7 @@ use keyward_http::{Api, ApiOptions, Services, edge};
 use keyward_store_testing::MemoryStore;
 use serde_json::Value;
 
-use crate::values::{FIELD_KEY, MAC_SECRET};
+use super::values::{FIELD_KEY, MAC_SECRET};
 
 /// The first line of the input is a method and a target, the next ones are header fields, what
 /// follows an empty line is the body; `@` stands for a key that works. No answer is a 500, each error

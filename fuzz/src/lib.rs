@@ -1,5 +1,5 @@
-//! What has to hold for every input of every parser: the bodies of the fuzz targets, which
-//! `tests/short.rs` runs too, over the seeds and what a fixed generator makes of them.
+//! What has to hold for every input of every parser: the bodies of the fuzz targets. The test `fuzz`
+//! of the binary runs them too, over the seeds and what a fixed generator makes of them.
 //!
 //! Each asserts more than that nothing panics: what is read is written as it was, a canonical form
 //! is its own canonical form, two ways to do one thing agree.
@@ -26,8 +26,11 @@ use url::Url;
 pub use http::http;
 use values::{FIELD_KEY, IDENTITY, SECRET};
 
+/// What is done with an input.
+pub type Target = fn(&[u8]);
+
 /// Every target by its name.
-pub const TARGETS: [(&str, fn(&[u8])); 18] = [
+pub const TARGETS: [(&str, Target); 18] = [
     ("api_key", api_key),
     ("sealed_value", sealed_value),
     ("key_setting", key_setting),
@@ -116,14 +119,12 @@ pub fn plain_fernet(data: &[u8]) {
         assert!(keys.decrypt(text).is_err());
         let _ = keys.timestamp(text);
     }
-    let (date, plain) = data.split_at(data.len().min(8));
-    let date = date
-        .iter()
-        .fold(0, |date, byte| date << 8 | u64::from(*byte));
-    let token = keys.encrypt(plain, date);
+    let (at, plain) = data.split_at(data.len().min(8));
+    let at = at.iter().fold(0, |at, byte| at << 8 | u64::from(*byte));
+    let token = keys.encrypt(plain, at);
     assert_eq!(&**keys.decrypt(&token).expect("our own"), plain);
-    assert_eq!(keys.timestamp(&token).expect("our own"), date);
-    let _ = keys.decrypt_with_ttl(&token, 60, date.wrapping_add(61));
+    assert_eq!(keys.timestamp(&token).expect("our own"), at);
+    let _ = keys.decrypt_with_ttl(&token, 60, at.wrapping_add(61));
 }
 
 /// Each form of a code is read in one way only.

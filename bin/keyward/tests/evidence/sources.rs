@@ -207,6 +207,7 @@ impl Found {
         }
         let inside: PathBuf = place.inside.iter().map(|(name, _)| name).collect();
         let folder = place.folder.join(inside);
+        let is_named = place.path.is_some();
         let file = match place.path.take() {
             Some(path) => place.file.parent().unwrap().join(path),
             None => [
@@ -217,7 +218,8 @@ impl Found {
             .find(|file| file.is_file())
             .unwrap_or_else(|| panic!("{}: no file of the module {name}", place.file.display())),
         };
-        let is_mod = file.ends_with("mod.rs");
+        // A file that is named by its path is like one of that name: its modules are beside it.
+        let is_mod = file.ends_with("mod.rs") || is_named;
         let below = if is_mod {
             folder_of_root(&file)
         } else {

@@ -1,9 +1,25 @@
-//! The short form of the fuzz targets: their seeds, and what a fixed generator makes of them.
+//! The short form of the fuzz targets: their seeds, and what a fixed generator makes of them. See
+//! scripts/fuzz.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::missing_panics_doc,
+    clippy::cast_possible_truncation,
+    clippy::disallowed_methods,
+    unreachable_pub,
+    reason = "targets fail by panicking, and have a package of their own"
+)]
+
+#[path = "../../../../fuzz/src/lib.rs"]
+mod targets;
 
 use std::fs;
 use std::path::Path;
 
-use keyward_fuzz::TARGETS;
+use targets::TARGETS;
 
 #[test]
 fn what_holds_for_every_input_holds_for_the_seeds_and_for_thousands_like_them() {
@@ -24,7 +40,7 @@ fn what_holds_for_every_input_holds_for_the_seeds_and_for_thousands_like_them() 
 #[test]
 fn every_target_has_its_program() {
     for (name, _) in TARGETS {
-        let path = format!("{}/targets/{name}.rs", env!("CARGO_MANIFEST_DIR"));
+        let path = format!("{FUZZ}/targets/{name}.rs");
         let text = fs::read_to_string(&path).unwrap_or_default();
         assert!(
             text.contains(&format!("keyward_fuzz::{name}(data)")),
@@ -35,9 +51,7 @@ fn every_target_has_its_program() {
 
 /// The seeds of a target: one file each.
 fn seeds(name: &str) -> Vec<Vec<u8>> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("seeds")
-        .join(name);
+    let folder = Path::new(FUZZ).join("seeds").join(name);
     let files = fs::read_dir(folder).into_iter().flatten();
     let mut paths: Vec<_> = files.map(|file| file.unwrap().path()).collect();
     paths.sort();
@@ -97,3 +111,5 @@ impl Random {
         bytes
     }
 }
+
+const FUZZ: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fuzz");
