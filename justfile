@@ -45,9 +45,17 @@ prove form="short":
 schemathesis examples="300":
     EXAMPLES={{examples}} scripts/schemathesis
 
+# Small changes to the code of a crate that its own tests do not notice: `just mutants keyward-crypto --shard 0/8`.
+mutants crate *arguments:
+    scripts/mutants {{crate}} {{arguments}}
+
 # Fuzzes every parser and the whole API: `just fuzz` for the short form, `just fuzz 60` for a minute each.
 fuzz *seconds:
     scripts/fuzz {{seconds}}
+
+# Every library crate as it would be published, in target/packages.
+package:
+    scripts/package
 
 # The examples for embedders, against the crates as they would be published.
 examples:

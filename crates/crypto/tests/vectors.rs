@@ -25,12 +25,37 @@ fn file(name: &str) -> Value {
 /// The members of a list, of which there have to be some.
 fn cases<'a>(file: &'a Value, list: &str) -> &'a [Value] {
     let cases = file[list].as_array().unwrap();
-    assert!(cases.len() >= 3, "{list} has {} members", cases.len());
+    assert!(cases.len() >= 2, "{list} has {} members", cases.len());
     cases
 }
 
 fn text<'a>(case: &'a Value, member: &str) -> &'a str {
     case[member].as_str().unwrap()
+}
+
+#[test]
+fn what_the_pages_show_is_among_the_vectors() {
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs");
+    for (page, name, vectors) in [
+        ("formats.md", "sealed", "sealed-values.json"),
+        ("formats.md", "api-key", "api-keys.json"),
+        ("formats.md", "api-key-mac", "api-keys.json"),
+        ("formats.md", "totp-code", "one-time-codes.json"),
+        ("agent-identity.md", "proof-at-59", "proofs.json"),
+        ("agent-identity.md", "proof-at-20000000000", "proofs.json"),
+        (
+            "agent-identity.md",
+            "proof-without-purpose-at-1800000000",
+            "proofs.json",
+        ),
+    ] {
+        let text = std::fs::read_to_string(docs.join(page)).unwrap();
+        let line = format!("\n{name} = \"");
+        let (_, rest) = text.split_once(&line).unwrap();
+        let (value, _) = rest.split_once('"').unwrap();
+        let file = file(vectors).to_string();
+        assert!(file.contains(&format!("\"{value}\"")), "{page}: {name}");
+    }
 }
 
 /// These keys are public, and refused as settings.
@@ -71,7 +96,7 @@ fn plain_tokens_open_under_their_keys_and_nothing_else_opens() {
     let keys = file["field_keys"].as_array().unwrap().iter();
     let keys = keys.map(|key| field_key(key.as_str().unwrap())).collect();
     let fernet = PlainFernet::new(keys).unwrap();
-    for case in file["valid"].as_array().unwrap() {
+    for case in cases(&file, "valid") {
         let opened = fernet.decrypt(text(case, "token")).unwrap();
         assert_eq!(&**opened, text(case, "text").as_bytes());
     }

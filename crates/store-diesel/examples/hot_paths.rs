@@ -26,14 +26,19 @@ fn main() {
     world.add_credentials(20);
     let (authenticate, credentials) = (world.authenticate(), world.credentials());
     let caller = world.permit::<Read>();
-    let unknown = ApiKey::generate(ApiKeyKind::User);
+    let unknown: Vec<_> = (0..1_000)
+        .map(|_| ApiKey::generate(ApiKeyKind::User))
+        .collect();
     for time in 0..times {
         match what {
             "authenticate" => {
                 let key = &keys[time % keys.len()];
                 black_box(authenticate.principal(key).unwrap());
             }
-            "refuse" => assert!(authenticate.principal(&unknown).is_err()),
+            "refuse" => {
+                let key = &unknown[time % unknown.len()];
+                assert!(authenticate.principal(key).is_err());
+            }
             "list" => {
                 black_box(credentials.list(&caller, None, 21).unwrap());
             }
