@@ -1,29 +1,25 @@
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use keyward_core::StorageWatch;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio::sync::oneshot;
+use tokio::time::{Instant, sleep_until};
+
+use crate::queue::{Job, Queue, Ticket};
 
 /// Places for work that blocks its thread, and a queue before them. Clones share both.
 ///
 /// Give the runtime a few more blocking threads than all its lanes have places: work that has
 /// begun must not wait for a thread.
 #[derive(Clone, Debug)]
-pub struct Lane {
-    places: Arc<Semaphore>,
-    queue: Arc<Semaphore>,
-}
+pub struct Lane(Arc<Queue>);
 
 impl Lane {
     /// A lane in which `places` work at a time and `queue` wait.
     #[must_use]
     pub fn new(places: usize, queue: usize) -> Self {
-        Self {
-            places: Arc::new(Semaphore::new(places)),
-            queue: Arc::new(Semaphore::new(queue)),
-        }
+        Self(Arc::new(Queue::new(places, queue)))
     }
 
     /// Does `work` on a blocking thread of the runtime, when there is a place.
@@ -34,47 +30,99 @@ impl Lane {
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, NotDone> {
-        let came = Instant::now();
-        let place = self.enter(came).await?;
         let watch = Arc::new(StorageWatch::default());
-        let watched = Arc::clone(&watch);
-        let job = tokio::task::spawn_blocking(move || {
-            let _place = place;
-            watched.over(work)
-        });
-        outcome(job, &watch, came + PATIENCE).await
-    }
-
-    async fn enter(&self, came: Instant) -> Result<OwnedSemaphorePermit, NotDone> {
-        if let Ok(place) = Arc::clone(&self.places).try_acquire_owned() {
-            return Ok(place);
-        }
-        let _queued = self.queue.try_acquire().map_err(|_| NotDone::Overloaded)?;
-        let place = Arc::clone(&self.places).acquire_owned();
-        match timeout_at(came + QUEUE_PATIENCE, place).await {
-            Ok(Ok(place)) => Ok(place),
-            _ => Err(NotDone::Overloaded),
+        let (to, mut outcome) = oneshot::channel();
+        let errand = Errand {
+            work: Some(work),
+            done: None,
+            to,
+            watch: Arc::clone(&watch),
+        };
+        let ticket = self.0.enter(Box::new(errand)).ok_or(NotDone::Overloaded)?;
+        let mut wait = Wait::starting(Instant::now());
+        let mut until = pin!(sleep_until(wait.first_look()));
+        loop {
+            tokio::select! {
+                biased;
+                done = &mut outcome => {
+                    ticket.close();
+                    return done.map_err(|_panicked| NotDone::Panicked);
+                }
+                () = &mut until => until.as_mut().reset(wait.look(&ticket, &watch)?),
+            }
         }
     }
 }
 
-/// Waits for the end of the work, unless the storage leaves it waiting.
-async fn outcome<T>(
-    mut job: JoinHandle<T>,
-    watch: &StorageWatch,
-    until: Instant,
-) -> Result<T, NotDone> {
-    let first_look = until.checked_sub(SILENCE).unwrap_or(until);
-    let mut looks = Looks::starting(first_look);
-    loop {
-        tokio::select! {
-            biased;
-            done = &mut job => return done.map_err(|_panicked| NotDone::Panicked),
-            () = sleep_until(looks.next) => {
-                if looks.has_seen_silence(watch) && looks.next >= until {
+/// Work, and who waits for what comes of it.
+struct Errand<F, T> {
+    work: Option<F>,
+    done: Option<T>,
+    to: oneshot::Sender<T>,
+    watch: Arc<StorageWatch>,
+}
+
+impl<T: Send, F: FnOnce() -> T + Send> Job for Errand<F, T> {
+    fn work(&mut self) {
+        if let Some(work) = self.work.take() {
+            self.done = Some(self.watch.over(work));
+        }
+    }
+
+    fn deliver(self: Box<Self>) {
+        if let Some(done) = self.done {
+            // Nobody may wait for it any more.
+            let _ = self.to.send(done);
+        }
+    }
+}
+
+/// How long somebody has waited, and for what.
+struct Wait {
+    came: Instant,
+    stage: Stage,
+}
+
+enum Stage {
+    Fresh,
+    Queued,
+    /// The work is under way.
+    Begun(Looks),
+}
+
+impl Wait {
+    fn starting(came: Instant) -> Self {
+        Self {
+            came,
+            stage: Stage::Fresh,
+        }
+    }
+
+    fn first_look(&self) -> Instant {
+        self.came + SOON
+    }
+
+    /// Looks at what has become of the work, and says when to look again, or why not to wait.
+    fn look(&mut self, ticket: &Ticket, watch: &StorageWatch) -> Result<Instant, NotDone> {
+        match &mut self.stage {
+            Stage::Fresh if ticket.still_waits() => {
+                self.stage = Stage::Queued;
+                Ok(self.came + QUEUE_PATIENCE)
+            }
+            Stage::Queued if ticket.leave() => Err(NotDone::Overloaded),
+            Stage::Fresh | Stage::Queued => {
+                let looks = Looks::starting(self.came + PATIENCE - SILENCE);
+                let next = looks.next;
+                self.stage = Stage::Begun(looks);
+                Ok(next)
+            }
+            Stage::Begun(looks) => {
+                let now = looks.next;
+                if looks.has_seen_silence(watch) && now >= self.came + PATIENCE {
                     tracing::warn!("the storage does not answer; a client was told to come back");
                     return Err(NotDone::StorageSilent);
                 }
+                Ok(looks.next)
             }
         }
     }
@@ -123,6 +171,8 @@ pub enum NotDone {
     Panicked,
 }
 
+/// Who waits this long behind work that was thought to be quick gets a thread.
+const SOON: Duration = Duration::from_millis(1);
 /// From the arrival. With the time that the rest of an answer needs, it is there within two seconds.
 const PATIENCE: Duration = Duration::from_millis(1_700);
 /// How long one question to the storage must be without an answer.
@@ -149,7 +199,7 @@ mod tests {
     }
 
     async fn until_full(lane: &Lane) {
-        while lane.places.available_permits() > 0 {
+        while lane.0.under_way() < lane.0.places() {
             tokio::task::yield_now().await;
         }
     }
@@ -172,7 +222,7 @@ mod tests {
                 tokio::spawn(async move { lane.run(move || n).await })
             })
             .collect();
-        while lane.queue.available_permits() > 0 {
+        while lane.0.waiting() < 3 {
             tokio::task::yield_now().await;
         }
         let started = Instant::now();
@@ -229,7 +279,7 @@ mod tests {
             "the thread still waits"
         );
         drop(release);
-        until("the place", || lane.places.available_permits() == 1).await;
+        until("the place", || lane.0.under_way() == 0).await;
         assert_eq!(lane.run(|| 7).await, Ok(7), "it answers again");
     }
 
@@ -256,7 +306,7 @@ mod tests {
         let lane = Lane::new(1, 0);
         let panicked = lane.run(|| panic!("on purpose")).await;
         assert_eq!(panicked, Err(NotDone::Panicked));
-        until("the place", || lane.places.available_permits() == 1).await;
+        until("the place", || lane.0.under_way() == 0).await;
         assert_eq!(lane.run(|| 7).await, Ok(7));
     }
 
@@ -269,12 +319,109 @@ mod tests {
         until_full(&lane).await;
         let gone = lane.clone();
         let gone = tokio::spawn(async move { gone.run(|| ()).await });
-        until("a full queue", || lane.queue.available_permits() == 0).await;
+        until("a full queue", || lane.0.waiting() == 1).await;
         gone.abort();
         assert!(gone.await.unwrap_err().is_cancelled());
-        assert_eq!(lane.queue.available_permits(), 1);
+        assert_eq!(lane.0.waiting(), 0);
         drop(release);
         running.await.unwrap().unwrap();
+    }
+
+    #[tokio::test]
+    async fn nobody_waits_behind_slow_work_while_there_is_a_place() {
+        let lane = Lane::new(3, 8);
+        for _ in 0..20 {
+            assert_eq!(lane.run(|| ()).await, Ok(()), "work is quick here");
+            let (release, work) = held();
+            let (slow, quick) = (lane.clone(), lane.clone());
+            let slow = tokio::spawn(async move { slow.run(work).await });
+            let quick: Vec<_> = (0..4)
+                .map(|n| {
+                    let lane = quick.clone();
+                    tokio::spawn(async move { lane.run(move || n).await })
+                })
+                .collect();
+            for (n, quick) in quick.into_iter().enumerate() {
+                assert_eq!(quick.await.unwrap(), Ok(n), "the slow one is still at it");
+            }
+            drop(release);
+            slow.await.unwrap().unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn slow_work_has_all_the_places_at_once() {
+        let lane = Lane::new(4, 8);
+        let together = Arc::new(std::sync::Barrier::new(4));
+        let jobs: Vec<_> = (0..8)
+            .map(|_| {
+                let (lane, together) = (lane.clone(), Arc::clone(&together));
+                // Four of them wait for each other.
+                tokio::spawn(async move { lane.run(move || together.wait().is_leader()).await })
+            })
+            .collect();
+        let mut leaders = 0;
+        for job in jobs {
+            leaders += usize::from(job.await.unwrap().unwrap());
+        }
+        assert_eq!(leaders, 2);
+    }
+
+    #[tokio::test]
+    async fn all_that_was_taken_in_is_done_once_or_never() {
+        let lane = Lane::new(3, 5);
+        let begun = Arc::new(AtomicUsize::new(0));
+        let mut callers = Vec::new();
+        for caller in 0..16_u64 {
+            let (lane, begun) = (lane.clone(), Arc::clone(&begun));
+            callers.push(tokio::spawn(async move {
+                let (mut done, mut panicked, mut refused, mut left) = (0, 0, 0, 0);
+                for round in 0..300_u64 {
+                    let count = Arc::clone(&begun);
+                    let number = caller * 1_000 + round;
+                    let work = lane.run(move || {
+                        count.fetch_add(1, Ordering::SeqCst);
+                        match number % 17 {
+                            // A panic that says nothing.
+                            0 => std::panic::resume_unwind(Box::new(())),
+                            1 => std::thread::sleep(Duration::from_millis(2)),
+                            _ => {}
+                        }
+                        number
+                    });
+                    // Some are not waited for.
+                    let patience = if number.is_multiple_of(5) { 0 } else { 5_000 };
+                    match tokio::time::timeout(Duration::from_millis(patience), work).await {
+                        Ok(Ok(answer)) if answer == number => done += 1,
+                        Ok(Err(NotDone::Panicked)) if number.is_multiple_of(17) => panicked += 1,
+                        Ok(Err(NotDone::Overloaded)) => refused += 1,
+                        Err(_) if patience == 0 => left += 1,
+                        other => panic!("{number}: {other:?}"),
+                    }
+                }
+                (done, panicked, refused, left)
+            }));
+        }
+        let (mut answered, mut left) = (0, 0);
+        for caller in callers {
+            let (done, panicked, _, gone) = caller.await.unwrap();
+            answered += done + panicked;
+            left += gone;
+        }
+        until("the end", || {
+            lane.0.under_way() == 0 && lane.0.waiting() == 0
+        })
+        .await;
+        let begun = begun.load(Ordering::SeqCst);
+        assert!(answered > 500, "{answered}");
+        assert!(
+            (answered..=answered + left).contains(&begun),
+            "{answered} {left} {begun}"
+        );
+        for _ in 0..100 {
+            assert_eq!(lane.run(|| 7).await, Ok(7), "all places are free again");
+        }
+        until("threads to leave", || lane.0.threads() == 0).await;
     }
 
     async fn until(what: &str, mut is_so: impl FnMut() -> bool) {

@@ -16,6 +16,7 @@
 //! ```
 
 mod lane;
+mod queue;
 mod single;
 
 pub use lane::{Lane, NotDone};
