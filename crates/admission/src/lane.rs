@@ -186,6 +186,7 @@ mod tests {
     use std::sync::mpsc;
 
     use keyward_core::storage_wait;
+    use tokio::time::timeout;
 
     use super::*;
 
@@ -342,7 +343,9 @@ mod tests {
                 })
                 .collect();
             for (n, quick) in quick.into_iter().enumerate() {
-                assert_eq!(quick.await.unwrap(), Ok(n), "the slow one is still at it");
+                let quick = timeout(Duration::from_millis(900), quick).await;
+                let quick = quick.expect("it waits behind the slow one").unwrap();
+                assert_eq!(quick, Ok(n));
             }
             drop(release);
             slow.await.unwrap().unwrap();
@@ -391,7 +394,7 @@ mod tests {
                     });
                     // Some are not waited for.
                     let patience = if number.is_multiple_of(5) { 0 } else { 5_000 };
-                    match tokio::time::timeout(Duration::from_millis(patience), work).await {
+                    match timeout(Duration::from_millis(patience), work).await {
                         Ok(Ok(answer)) if answer == number => done += 1,
                         Ok(Err(NotDone::Panicked)) if number.is_multiple_of(17) => panicked += 1,
                         Ok(Err(NotDone::Overloaded)) => refused += 1,
