@@ -1,10 +1,11 @@
 use std::sync::Arc;
 
 use keyward_core::{Clock, Store, StoreError, Timestamp};
-use keyward_crypto::{ApiKey, MacRing, Signed};
+use keyward_crypto::{ApiKey, ApiKeyKind, MacRing, Signed};
 
 use crate::guard::FRESH_SECONDS;
 use crate::measure;
+use crate::sessions::IDLE_SECONDS;
 use crate::{
     ApiKeyRecord, ApiKeys, KeyWithOwner, LastUsed, Principal, PrincipalKey, User, UserKind,
 };
@@ -72,17 +73,28 @@ impl<S> Authenticate<S> {
             return Err(AuthenticateError::Rejected);
         };
         let (id, last_used_at) = (found.key.unverified().id, found.last_used_at);
+        let is_left = self.is_left(found.key.unverified(), last_used_at, now);
         // The secret first: nothing is said about a row to somebody who does not have it.
         let is_theirs = key.matches(&self.macs, &found.key.unverified().key_mac)
             && found.key.unverified().kind == key.kind();
         let by_older_secret = self.signed_by_older_secret(&found.key);
-        let principal = accepted(found, &self.macs, now).filter(|_| is_theirs);
+        let principal = accepted(found, &self.macs, now).filter(|_| is_theirs && !is_left);
         let principal = principal.ok_or(AuthenticateError::Rejected)?;
         if let Some(row) = by_older_secret {
             self.renew(key, &row);
         }
         self.last_used.note(id, now, last_used_at);
         Ok(principal)
+    }
+
+    /// Whether nobody has used a session for so long that it has ended.
+    fn is_left(&self, key: &ApiKeyRecord, last_used_at: Option<Timestamp>, now: Timestamp) -> bool {
+        let is_recent = |at: Timestamp| now < at.plus(IDLE_SECONDS);
+        key.kind == ApiKeyKind::Login
+            && !is_recent(key.created_at)
+            && !last_used_at.is_some_and(is_recent)
+            // It may not be written yet.
+            && !self.last_used.noted(key.id).is_some_and(is_recent)
     }
 
     /// The row of a key, if the MAC of its secret is by a `SECRET_KEY` that is on its way out.

@@ -46,6 +46,11 @@ impl LastUsed {
         }
     }
 
+    /// The time that waits to be written, if a key was used here lately.
+    pub(crate) fn noted(&self, key: ApiKeyId) -> Option<Timestamp> {
+        lock(&self.times).get(&key).map(|noted| noted.at)
+    }
+
     /// Notes the row of a key whose secret was at hand for a MAC under the active `SECRET_KEY`.
     pub(crate) fn renew(&self, old: Mac, new: Signed<ApiKeyRecord>) {
         let id = new.unverified().id;

@@ -93,3 +93,6 @@ const LOGIN: Action = Action("user.login");
 /// NIST SP 800-63B-4, section 2.2.3: within 24 hours; half of that, so that a day's work does not
 /// leave a key for the night.
 const SESSION_SECONDS: i64 = 12 * 60 * 60;
+/// The same section: a session that nobody uses ends within an hour. Uses are noted by the minute,
+/// so it ends between one minute less and that.
+pub(crate) const IDLE_SECONDS: i64 = 60 * 60;

@@ -29,6 +29,61 @@ async fn a_new_password_ends_the_other_sessions_and_no_api_key() {
 }
 
 #[actix_web::test]
+async fn a_session_that_nobody_uses_ends_within_an_hour() {
+    for world in World::on_every_store().await {
+        let ada = world.person("ada").await;
+        for is_written in [false, true] {
+            let (used, late) = (world.session("ada").await, world.session("ada").await);
+            let left = world.session("ada").await;
+            let works = async |session: &Caller| works(&world, &session.key).await;
+            world.clock.advance(1_800);
+            assert!(works(&used).await, "{}", world.name);
+            if is_written {
+                world.flush_last_used();
+            }
+            world.clock.advance(1_799);
+            assert!(works(&late).await, "{}", world.name);
+            world.clock.advance(1);
+            assert!(!works(&left).await, "{}", world.name);
+            assert!(works(&used).await && works(&late).await, "{}", world.name);
+            world.clock.advance(-1_800);
+            assert!(
+                works(&left).await,
+                "{}: by the clock of the moment",
+                world.name
+            );
+            world.clock.advance(1_800 + 3_600);
+            for session in [&used, &late, &left] {
+                assert!(!works(session).await, "{}", world.name);
+            }
+            assert!(
+                works(&ada).await,
+                "{}: a key that is no session",
+                world.name
+            );
+        }
+    }
+}
+
+#[actix_web::test]
+async fn somebody_may_have_many_sessions_and_each_ends_by_itself() {
+    for world in World::on_every_store().await {
+        world.person("ada").await;
+        let mut sessions = Vec::new();
+        for _ in 0..30 {
+            sessions.push(world.session("ada").await);
+        }
+        let first = sessions.remove(0);
+        let answer = world.post("/auth/logout").by(&first).await;
+        assert!(answer.status.is_success(), "{}: {answer:?}", world.name);
+        assert!(!works(&world, &first.key).await, "{}", world.name);
+        for session in &sessions {
+            assert!(works(&world, &session.key).await, "{}", world.name);
+        }
+    }
+}
+
+#[actix_web::test]
 async fn a_password_that_is_changed_with_an_api_key_ends_all_sessions() {
     for world in World::on_every_store().await {
         let ada = world.person("ada").await;
