@@ -92,19 +92,24 @@ pub struct AttemptPolicy {
     pub lock_every: i64,
     /// So many wrong ones in a row end it until somebody lifts that.
     pub disable_at: i64,
+    /// So many wrong ones in [`MONTH_SECONDS`] end it as well, whatever was right between them.
+    pub disable_at_in_month: i64,
 }
 
 impl AttemptPolicy {
     /// Codes of an authenticator app: 5 in 60 seconds, a lock after 10 wrong ones in a row, the end
-    /// after 100 (NIST SP 800-63B-4, section 3.2.2).
+    /// after 100 (NIST SP 800-63B-4, section 3.2.2) or after 200 in thirty days, so that nobody can guess on and on
+    /// between the logins of the owner.
     pub const TOTP: Self = Self {
         per_window: 5,
         lock_every: 10,
         disable_at: 100,
+        disable_at_in_month: 200,
     };
     /// Recovery codes: as [`TOTP`](Self::TOTP), but they never end, because nobody guesses 80 bits.
     pub const RECOVERY: Self = Self {
         disable_at: NEVER,
+        disable_at_in_month: NEVER,
         ..Self::TOTP
     };
     /// Passwords of one account from one network.
@@ -116,6 +121,7 @@ impl AttemptPolicy {
         per_window: 100,
         lock_every: NEVER,
         disable_at: NEVER,
+        disable_at_in_month: NEVER,
     };
 }
 
@@ -135,6 +141,10 @@ pub struct AttemptState {
     pub disabled_at: Option<i64>,
     /// The last step whose code was accepted. Never decreases.
     pub last_step: i64,
+    /// When the thirty days of the next member began.
+    pub month_start: i64,
+    /// Wrong attempts since then, and those that are being evaluated. Right ones leave it.
+    pub month_fails: i64,
 }
 
 impl AttemptState {
@@ -152,6 +162,13 @@ impl AttemptState {
         }
         let fails = self.fails.saturating_add(1);
         let locks = fails % policy.lock_every == 0;
+        let opens_month = is_outside(now, self.month_start, MONTH_SECONDS);
+        let month_fails = if opens_month {
+            1
+        } else {
+            self.month_fails.saturating_add(1)
+        };
+        let ends = fails >= policy.disable_at || month_fails >= policy.disable_at_in_month;
         let state = Self {
             fails,
             window_start: if opens_window { now } else { self.window_start },
@@ -165,18 +182,22 @@ impl AttemptState {
             } else {
                 self.locked_until
             },
-            disabled_at: (fails >= policy.disable_at).then_some(now),
+            disabled_at: ends.then_some(now),
             last_step: self.last_step,
+            month_start: if opens_month { now } else { self.month_start },
+            month_fails,
         };
         let reserved = Reserved {
             window_start: state.window_start,
             fails,
+            month_fails,
             locks: locks || state.disabled_at.is_some(),
         };
         Some((state, reserved))
     }
 
-    /// The attempt was right: the row of wrong ones ends, and the attempt is given back. `None` when
+    /// The attempt was right: the row of wrong ones ends, and the attempt is given back. Others that were
+    /// wrong in these thirty days stay counted. `None` when
     /// the code of this step, or of a later one, was accepted before.
     #[must_use]
     pub fn succeed(&self, reserved: &Reserved, step: Option<TotpStep>) -> Option<Self> {
@@ -191,6 +212,7 @@ impl AttemptState {
             locked_until: 0,
             disabled_at: None,
             last_step,
+            month_fails: (self.month_fails - 1).max(0),
             ..*self
         })
     }
@@ -202,20 +224,24 @@ impl AttemptState {
         Self {
             fails: (self.fails - 1).max(0),
             locked_until: if locked_here { 0 } else { self.locked_until },
-            disabled_at: self
-                .disabled_at
-                .filter(|_| self.fails > AttemptPolicy::TOTP.disable_at),
+            disabled_at: self.disabled_at.filter(|_| {
+                self.fails > AttemptPolicy::TOTP.disable_at
+                    || self.month_fails > AttemptPolicy::TOTP.disable_at_in_month
+            }),
+            month_fails: (self.month_fails - 1).max(0),
             ..*self
         }
     }
 
-    /// An administrator lifts lock and end. The window and the used step stay.
+    /// An administrator lifts lock and end, and what was wrong is forgotten. The window and the used step
+    /// stay.
     #[must_use]
     pub fn lift(&self) -> Self {
         Self {
             fails: 0,
             locked_until: 0,
             disabled_at: None,
+            month_fails: 0,
             ..*self
         }
     }
@@ -239,8 +265,7 @@ impl AttemptState {
 
     /// A window that lies in the future was opened before the clock was set back.
     fn opens_window(&self, now: i64) -> bool {
-        now >= self.window_start.saturating_add(WINDOW_SECONDS)
-            || now < self.window_start.saturating_sub(WINDOW_SECONDS)
+        is_outside(now, self.window_start, WINDOW_SECONDS)
     }
 
     fn is_window_of(&self, reserved: &Reserved) -> bool {
@@ -255,6 +280,8 @@ pub struct Reserved {
     pub window_start: i64,
     /// The wrong attempts in a row, this one included.
     pub fails: i64,
+    /// The wrong attempts in thirty days, this one included.
+    pub month_fails: i64,
     /// Whether it locks if it is wrong.
     pub locks: bool,
 }
@@ -302,6 +329,14 @@ pub trait AttemptLimits {
 
 /// How long attempts are counted together.
 pub const WINDOW_SECONDS: i64 = 60;
+
+/// How long wrong attempts are added up that right ones do not take back.
+pub const MONTH_SECONDS: i64 = 30 * 24 * 60 * 60;
+
+/// Whether `now` belongs to another span than the one from `start` on.
+fn is_outside(now: i64, start: i64, seconds: i64) -> bool {
+    now >= start.saturating_add(seconds) || now < start.saturating_sub(seconds)
+}
 
 /// A time as attempts are counted by it. Beyond what any calendar shows it stands still, so that
 /// neither Rust nor a database computes with numbers that are too large for it.
@@ -409,6 +444,43 @@ mod tests {
         );
         assert_eq!(subject.retry_after(NOW + 8 * 86_400), None);
         assert_eq!(subject.tries_at(i64::MAX, 10), 0);
+    }
+
+    #[test]
+    fn who_guesses_between_the_logins_of_the_owner_has_two_hundred_in_thirty_days() {
+        let mut subject = Subject::new(TOTP);
+        let mut evaluated = 0;
+        for day in 0..60 {
+            let now = NOW + day * 86_400;
+            let guesses = subject.tries_at(now, 4) + subject.tries_at(now + 60, 4);
+            evaluated += guesses;
+            let Some(owner) = subject.try_at(now + 7_200) else {
+                break;
+            };
+            assert!(subject.succeed(&owner, Some(60_000_000 + day)));
+        }
+        assert_eq!(evaluated, 200);
+        assert_eq!(subject.state.month_fails, 200);
+        assert_eq!(subject.retry_after(NOW + 60 * 86_400), None);
+        subject.state = subject.state.lift();
+        assert_eq!(
+            subject.tries_at(NOW + 60 * 86_400, 5),
+            5,
+            "somebody lifted it"
+        );
+    }
+
+    #[test]
+    fn fewer_wrong_ones_in_thirty_days_end_nothing() {
+        let mut subject = Subject::new(TOTP);
+        for day in 0..365 {
+            let now = NOW + day * 86_400;
+            assert_eq!(subject.tries_at(now, 5), 5, "{day}");
+            let owner = subject.try_at(now + 60).unwrap();
+            assert!(subject.succeed(&owner, Some(60_000_000 + day)));
+            assert!(subject.state.month_fails <= 150, "{day}");
+        }
+        assert_eq!(subject.state.month_start, NOW + 360 * 86_400);
     }
 
     #[test]
@@ -532,6 +604,8 @@ mod tests {
             window_start: NOW,
             window_count: 1,
             last_step: 60_000_000,
+            month_start: NOW,
+            month_fails: 1,
             ..AttemptState::default()
         };
         assert_eq!(subject.state, expected);
@@ -627,11 +701,14 @@ mod tests {
             locked_until: NOW + 86_400,
             disabled_at: Some(NOW),
             last_step: 60_000_000,
+            month_start: NOW,
+            month_fails: 150,
         };
         let expected = AttemptState {
             fails: 0,
             locked_until: 0,
             disabled_at: None,
+            month_fails: 0,
             ..state
         };
         assert_eq!(state.lift(), expected);

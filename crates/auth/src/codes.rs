@@ -253,7 +253,8 @@ impl<S: Store<Tx: AuthTx>> Codes<'_, S> {
         TotpSecret::from_base32(text.expose()).ok()
     }
 
-    /// When the attempt locks, whoever has a ticket has to begin anew.
+    /// When the attempt locks, whoever has a ticket has to begin anew. That somebody guesses between the
+    /// logins of a person is said as well.
     fn note_failure(&self, attempt: &Attempt) -> Result<(), StoreError> {
         tracing::info!(
             user = %attempt.user,
@@ -261,25 +262,27 @@ impl<S: Store<Tx: AuthTx>> Codes<'_, S> {
             fails = attempt.reserved.fails,
             "a code was wrong"
         );
-        if !attempt.reserved.locks {
+        let (lock, alarm) = (attempt.lock_event(), attempt.alarm());
+        if alarm.is_some() {
+            tracing::warn!(
+                user = %attempt.user,
+                factor = attempt.factor,
+                wrong = attempt.reserved.month_fails,
+                "many codes were wrong in thirty days: somebody may know the password and guess"
+            );
+        }
+        if lock.is_none() && alarm.is_none() {
             return Ok(());
         }
-        let (action, receiver) = match attempt.receiver {
-            Some(receiver) => (PROOF_LOCK, Some(receiver.to_string())),
-            None => (MFA_LOCK, None),
-        };
-        let event = Event::new(Actor::system(), action, subject(attempt.user))
-            .with("factor", attempt.factor)
-            .with("fails", attempt.reserved.fails.to_string());
-        let event = receiver
-            .into_iter()
-            .fold(event, |event, receiver| event.with("verifier", receiver));
         self.0.store.write(|tx| {
             tx.lock_audit_head()?;
-            if attempt.receiver.is_none() {
+            if lock.is_some() && attempt.receiver.is_none() {
                 tx.void_tickets(attempt.user)?;
             }
-            self.0.audit.record(tx, &event)
+            for event in lock.iter().chain(&alarm) {
+                self.0.audit.record(tx, event)?;
+            }
+            Ok(())
         })
     }
 }
@@ -293,6 +296,37 @@ struct Attempt {
     factor: &'static str,
     /// Who asked, where an agent proves who it is.
     receiver: Option<UserId>,
+}
+
+impl Attempt {
+    /// What the audit log says where a wrong attempt locks.
+    fn lock_event(&self) -> Option<Event> {
+        if !self.reserved.locks {
+            return None;
+        }
+        let action = match self.receiver {
+            Some(_) => PROOF_LOCK,
+            None => MFA_LOCK,
+        };
+        let event = Event::new(Actor::system(), action, subject(self.user))
+            .with("factor", self.factor)
+            .with("fails", self.reserved.fails.to_string());
+        Some(match self.receiver {
+            Some(receiver) => event.with("verifier", receiver.to_string()),
+            None => event,
+        })
+    }
+
+    /// What it says where many attempts of a person were wrong, whatever was right between them.
+    fn alarm(&self) -> Option<Event> {
+        let wrong = self.reserved.month_fails;
+        let is_many = self.receiver.is_none() && wrong % ALARM_EVERY == 0;
+        is_many.then(|| {
+            Event::new(Actor::system(), WRONG_CODES, subject(self.user))
+                .with("factor", self.factor)
+                .with("wrong", wrong.to_string())
+        })
+    }
 }
 
 enum Expected {
@@ -406,7 +440,7 @@ pub enum CodeError {
     /// Too many attempts; the next one may be made in so many seconds.
     #[error("too many attempts; try again in {0} seconds")]
     Limited(i64),
-    /// A hundred wrong codes in a row. A recovery code or an administrator helps.
+    /// A hundred wrong codes in a row, or two hundred in thirty days. A recovery code or an administrator helps.
     #[error("too many wrong codes: use a recovery code or ask an administrator")]
     Disabled,
     /// The storage failed.
@@ -422,5 +456,8 @@ impl From<Refusal> for CodeError {
 
 /// For how long it is said of a factor that nobody may use until somebody lifts that.
 const DISABLED_SECONDS: i64 = 10 * 60;
+/// Wrong codes of a person in thirty days, of which the audit log tells.
+const ALARM_EVERY: i64 = 50;
+const WRONG_CODES: Action = Action("mfa.wrong-codes");
 const MFA_LOCK: Action = Action("mfa.lock");
 const PROOF_LOCK: Action = Action("agent.proof-lock");

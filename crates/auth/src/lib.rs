@@ -42,8 +42,8 @@ pub use administrator::{Host, UserAdministrator};
 pub use advice::{Advice, AdviceName, NoAdvice};
 pub use api_keys::{KeyError, KeyView, ManageKeys, NewKey};
 pub use attempts::{
-    AttemptLimits, AttemptPolicy, AttemptState, LimitSubject, Reserved, WINDOW_SECONDS,
-    attempt_time, lock_seconds,
+    AttemptLimits, AttemptPolicy, AttemptState, LimitSubject, MONTH_SECONDS, Reserved,
+    WINDOW_SECONDS, attempt_time, lock_seconds,
 };
 pub use authenticate::{Authenticate, AuthenticateError};
 pub use codes::{CodeError, SecondFactor};

@@ -31,6 +31,7 @@ impl AttemptLimits for DieselTx {
                     .bind::<BigInt, _>(now)
                     .bind::<BigInt, _>(policy.lock_every)
                     .bind::<BigInt, _>(policy.disable_at)
+                    .bind::<BigInt, _>(policy.disable_at_in_month)
                     .bind::<Text, _>(subject.as_str())
                     .bind::<BigInt, _>(policy.per_window)
                     .get_result::<ReservedRow>(inner)
@@ -61,6 +62,7 @@ impl AttemptLimits for DieselTx {
             each!(connection, inner => diesel::sql_query(FORGIVE)
                 .bind::<BigInt, _>(AttemptPolicy::TOTP.lock_every)
                 .bind::<BigInt, _>(AttemptPolicy::TOTP.disable_at)
+                .bind::<BigInt, _>(AttemptPolicy::TOTP.disable_at_in_month)
                 .bind::<Text, _>(subject.as_str())
                 .execute(inner))
         })
@@ -74,6 +76,7 @@ impl AttemptLimits for DieselTx {
                     attempts::fails.eq(0),
                     attempts::locked_until.eq(0),
                     attempts::disabled_at.eq(None::<i64>),
+                    attempts::month_fails.eq(0),
                 ))
                 .execute(connection)
         })
@@ -119,6 +122,8 @@ struct ReservedRow {
     fails: i64,
     #[diesel(sql_type = BigInt)]
     window_start: i64,
+    #[diesel(sql_type = BigInt)]
+    month_fails: i64,
 }
 
 impl ReservedRow {
@@ -126,7 +131,10 @@ impl ReservedRow {
         Reserved {
             window_start: self.window_start,
             fails: self.fails,
-            locks: self.fails % policy.lock_every == 0 || self.fails >= policy.disable_at,
+            month_fails: self.month_fails,
+            locks: self.fails % policy.lock_every == 0
+                || self.fails >= policy.disable_at
+                || self.month_fails >= policy.disable_at_in_month,
         }
     }
 }
@@ -140,6 +148,8 @@ struct StateRow {
     locked_until: i64,
     disabled_at: Option<i64>,
     last_step: i64,
+    month_start: i64,
+    month_fails: i64,
 }
 
 impl From<StateRow> for AttemptState {
@@ -151,6 +161,8 @@ impl From<StateRow> for AttemptState {
             locked_until: row.locked_until,
             disabled_at: row.disabled_at,
             last_step: row.last_step,
+            month_start: row.month_start,
+            month_fails: row.month_fails,
         }
     }
 }
@@ -170,11 +182,17 @@ const RESERVE: &str = "UPDATE attempts SET \
                                   WHEN 1 THEN 900 WHEN 2 THEN 1800 WHEN 3 THEN 3600 \
                                   WHEN 4 THEN 7200 WHEN 5 THEN 14400 WHEN 6 THEN 28800 \
                                   WHEN 7 THEN 57600 ELSE 86400 END END, \
-         disabled_at = CASE WHEN fails + 1 >= $3 THEN $1 END, \
+         disabled_at = CASE WHEN fails + 1 >= $3 \
+                              OR CASE WHEN $1 >= month_start + 2592000 OR $1 < month_start - 2592000 \
+                                      THEN 1 ELSE month_fails + 1 END >= $4 THEN $1 END, \
+         month_fails = CASE WHEN $1 >= month_start + 2592000 OR $1 < month_start - 2592000 \
+                            THEN 1 ELSE month_fails + 1 END, \
+         month_start = CASE WHEN $1 >= month_start + 2592000 OR $1 < month_start - 2592000 \
+                            THEN $1 ELSE month_start END, \
          touched_at = $1 \
-     WHERE subject = $4 AND disabled_at IS NULL AND locked_until <= $1 \
-       AND ($1 >= window_start + 60 OR $1 < window_start - 60 OR window_count < $5) \
-     RETURNING fails, window_start";
+     WHERE subject = $5 AND disabled_at IS NULL AND locked_until <= $1 \
+       AND ($1 >= window_start + 60 OR $1 < window_start - 60 OR window_count < $6) \
+     RETURNING fails, window_start, month_fails";
 
 const SUCCEED: &str = "UPDATE attempts SET \
          fails = 0, \
@@ -182,14 +200,16 @@ const SUCCEED: &str = "UPDATE attempts SET \
                              THEN window_count - 1 ELSE window_count END, \
          locked_until = 0, \
          disabled_at = NULL, \
+         month_fails = CASE WHEN month_fails > 0 THEN month_fails - 1 ELSE 0 END, \
          last_step = COALESCE($2, last_step) \
      WHERE subject = $3 AND ($2 IS NULL OR last_step < $2)";
 
 const FORGIVE: &str = "UPDATE attempts SET \
          locked_until = CASE WHEN fails % $1 = 0 THEN 0 ELSE locked_until END, \
-         disabled_at = CASE WHEN fails > $2 THEN disabled_at END, \
+         disabled_at = CASE WHEN fails > $2 OR month_fails > $3 THEN disabled_at END, \
+         month_fails = CASE WHEN month_fails > 0 THEN month_fails - 1 ELSE 0 END, \
          fails = CASE WHEN fails > 0 THEN fails - 1 ELSE 0 END \
-     WHERE subject = $3";
+     WHERE subject = $4";
 
 /// Those of factors have a colon, and stay.
 #[cfg(feature = "sqlite")]

@@ -163,6 +163,8 @@ diesel::table! {
         disabled_at -> Nullable<BigInt>,
         last_step -> BigInt,
         touched_at -> BigInt,
+        month_start -> BigInt,
+        month_fails -> BigInt,
     }
 }
 

@@ -383,8 +383,12 @@ const ROWS: &[(&str, &str, &str)] = &[
     (
         "attempts",
         "subject, account, fails, window_start, window_count, locked_until, disabled_at, \
-         last_step, touched_at",
-        concat!("('totp:x', '", user_id!(), "', 3, 1, 2, 0, NULL, 5, 1)"),
+         last_step, touched_at, month_start, month_fails",
+        concat!(
+            "('totp:x', '",
+            user_id!(),
+            "', 3, 1, 2, 0, NULL, 5, 1, 1, 3)"
+        ),
     ),
     (
         "login_tickets",
@@ -508,6 +512,10 @@ const VIOLATIONS: &[(&str, &str)] = &[
     ("attempts", "last_step = -1"),
     ("attempts", "touched_at = NULL"),
     ("attempts", "touched_at = 'now'"),
+    ("attempts", "month_start = NULL"),
+    ("attempts", "month_start = 'now'"),
+    ("attempts", "month_fails = NULL"),
+    ("attempts", "month_fails = -1"),
     ("login_tickets", "id = NULL"),
     ("login_tickets", "id = '0123456789ABCxy'"),
     ("login_tickets", "id = '0123456789ABCxyz0'"),

@@ -26,6 +26,8 @@ pub(super) enum Fault {
     ForgivesNothing,
     /// A success gives the attempt back to whatever window there is.
     RefundsTheWrongWindow,
+    /// A success takes back what was wrong before.
+    ForgetsTheMonth,
     /// The used step is written over a higher one.
     LowersTheStep,
     /// A success without a step forgets the used step.
@@ -109,6 +111,9 @@ impl AttemptLimits for BrokenTx {
         let mut reserved = *reserved;
         if self.has(Fault::RefundsTheWrongWindow) {
             reserved.window_start = window.unwrap_or_default();
+        }
+        if self.has(Fault::ForgetsTheMonth) {
+            self.edit(subject, |state| state.month_fails = 1);
         }
         self.inner.attempt_succeeded(subject, &reserved, step)
     }
@@ -326,6 +331,19 @@ fn an_end_that_does_not_hold_is_found() {
 }
 
 #[test]
+fn a_right_attempt_that_takes_back_the_sum_of_thirty_days_is_found() {
+    let fault = Fault::ForgetsTheMonth;
+    found(
+        fault,
+        "other than the policy allows in thirty days",
+        |store| {
+            let user = rows::added_user(store);
+            attempts::right_ones_take_back_nothing_in_thirty_days(store, user);
+        },
+    );
+}
+
+#[test]
 fn attempts_that_follow_other_rules_are_found() {
     for fault in [
         Fault::ForgetsTheWindow,
@@ -337,6 +355,7 @@ fn attempts_that_follow_other_rules_are_found() {
         Fault::LowersTheStep,
         Fault::ForgetsTheStep,
         Fault::LiftsTheWindow,
+        Fault::ForgetsTheMonth,
     ] {
         found(fault, "the rules", |store| {
             let user = rows::added_user(store);

@@ -29,6 +29,7 @@ pub fn attempt_limits_of<S: Store<Tx: AttemptLimits>>(store: &S, user: UserId, o
     an_attempt_is_counted_before_anything_else(store, user);
     an_attempt_too_many_changes_nothing(store, user);
     an_end_holds_until_it_is_lifted(store, user);
+    right_ones_take_back_nothing_in_thirty_days(store, user);
     a_failed_unit_of_work_counts_nothing(store, other);
     what_is_not_known_succeeds_never(store);
     a_step_is_accepted_once(store, &LimitSubject::recovery(user));
@@ -54,6 +55,7 @@ fn an_attempt_is_counted_before_anything_else<S: Store<Tx: AttemptLimits>>(
     let expected = Reserved {
         window_start: NOW,
         fails: 1,
+        month_fails: 1,
         locks: false,
     };
     assert_eq!(
@@ -65,6 +67,8 @@ fn an_attempt_is_counted_before_anything_else<S: Store<Tx: AttemptLimits>>(
         fails: 1,
         window_start: NOW,
         window_count: 1,
+        month_start: NOW,
+        month_fails: 1,
         ..AttemptState::default()
     };
     assert_eq!(
@@ -119,6 +123,7 @@ pub(crate) fn an_end_holds_until_it_is_lifted<S: Store<Tx: AttemptLimits>>(
         per_window: 100,
         lock_every: 100,
         disable_at: 3,
+        disable_at_in_month: 100,
     };
     let reserve = |at| {
         write(store, |tx| {
@@ -151,6 +156,41 @@ pub(crate) fn an_end_holds_until_it_is_lifted<S: Store<Tx: AttemptLimits>>(
     );
 }
 
+/// A row of wrong ones ends with each login of the owner; their sum does not.
+pub(crate) fn right_ones_take_back_nothing_in_thirty_days<S: Store<Tx: AttemptLimits>>(
+    store: &S,
+    user: UserId,
+) {
+    let subject = LimitSubject::password(&macs(), Some(user), "ada", "192.0.2.5");
+    let policy = AttemptPolicy {
+        per_window: 100,
+        lock_every: 100,
+        disable_at: 100,
+        disable_at_in_month: 6,
+    };
+    let reserve = |at| {
+        write(store, |tx| {
+            tx.reserve_attempt(&subject, Timestamp(at), &policy)
+        })
+    };
+    for step in 0..2 {
+        let (wrong, right) = (reserve(NOW), reserve(NOW));
+        let (Some(_), Some(right)) = (wrong, right) else {
+            panic!("reserve_attempt: fewer attempts in thirty days than the policy allows");
+        };
+        assert!(
+            succeed(store, &subject, &right, Some(STEP + step)),
+            "attempt_succeeded: false for a step that is higher"
+        );
+    }
+    // Two were wrong, and four more may be.
+    let granted = (0..6).filter(|_| reserve(NOW + 61).is_some()).count();
+    assert_eq!(
+        granted, 4,
+        "reserve_attempt: other than the policy allows in thirty days, in spite of right ones"
+    );
+}
+
 fn a_failed_unit_of_work_counts_nothing<S: Store<Tx: AttemptLimits>>(store: &S, user: UserId) {
     let subject = LimitSubject::totp(user);
     let reserved = undone(store, |tx| {
@@ -169,6 +209,7 @@ fn what_is_not_known_succeeds_never<S: Store<Tx: AttemptLimits>>(store: &S) {
     let reserved = Reserved {
         window_start: NOW,
         fails: 1,
+        month_fails: 1,
         locks: false,
     };
     let succeeded = write(store, |tx| {
@@ -248,6 +289,7 @@ pub(crate) fn limits_are_lifted_for_one_account<S: Store<Tx: AttemptLimits>>(
         per_window: 100,
         lock_every: 2,
         disable_at: 3,
+        disable_at_in_month: 100,
     };
     for subject in mine.iter().chain(&others) {
         for at in [NOW + 9_000, NOW + 9_000, NOW + 90_000] {
@@ -628,10 +670,12 @@ const POLICIES: [AttemptPolicy; 6] = [
         per_window: 1,
         lock_every: 2,
         disable_at: 7,
+        disable_at_in_month: 9,
     },
     AttemptPolicy {
         per_window: 3,
         lock_every: 1,
         disable_at: i64::MAX,
+        disable_at_in_month: 20,
     },
 ];

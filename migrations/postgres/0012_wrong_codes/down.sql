@@ -1,0 +1,2 @@
+ALTER TABLE attempts DROP COLUMN month_fails;
+ALTER TABLE attempts DROP COLUMN month_start;

@@ -1,0 +1,4 @@
+-- Wrong attempts in thirty days, which right ones do not take back: who guesses between the logins of a
+-- person is seen by that.
+ALTER TABLE attempts ADD COLUMN month_start BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE attempts ADD COLUMN month_fails BIGINT NOT NULL DEFAULT 0 CHECK (month_fails >= 0);
