@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use crate::call::Call;
 use crate::edge::RequestId;
-use crate::endpoint::{Access, Endpoint, Run};
+use crate::endpoint::{Access, Route, Run};
 use crate::lanes::{Lanes, Work};
 use crate::services::{ApiStore, Services};
 use crate::{
@@ -19,8 +19,9 @@ use crate::{
 /// The whole API over one store. Clones share it.
 pub struct Api<S> {
     services: Arc<Services<S>>,
-    endpoints: Arc<Vec<Endpoint<S>>>,
-    document: Arc<utoipa::openapi::OpenApi>,
+    routes: Arc<[Route<S>]>,
+    /// OpenAPI, as JSON: its tree would take megabytes for as long as the server runs.
+    document: web::Bytes,
     proxies: Arc<TrustedProxies>,
     companions: Vec<Companion>,
     relays: Vec<Relay>,
@@ -31,8 +32,8 @@ impl<S> Clone for Api<S> {
     fn clone(&self) -> Self {
         Self {
             services: Arc::clone(&self.services),
-            endpoints: Arc::clone(&self.endpoints),
-            document: Arc::clone(&self.document),
+            routes: Arc::clone(&self.routes),
+            document: self.document.clone(),
             proxies: Arc::clone(&self.proxies),
             companions: self.companions.clone(),
             relays: self.relays.clone(),
@@ -51,10 +52,11 @@ impl<S: ApiStore> Api<S> {
     pub fn new(services: Services<S>) -> Self {
         let endpoints = routes::all();
         let document = crate::openapi::document(&endpoints);
+        let document = serde_json::to_vec(&document).unwrap_or_default();
         Self {
             services: Arc::new(services),
-            endpoints: Arc::new(endpoints),
-            document: Arc::new(document),
+            routes: endpoints.into_iter().map(|known| known.route).collect(),
+            document: document.into(),
             proxies: Arc::default(),
             companions: Vec::new(),
             relays: Vec::new(),
@@ -104,7 +106,7 @@ impl<S: ApiStore> Api<S> {
         config.configure(|config| self.mount_routes_in(&lanes, config));
         config.configure(|config| self.mount_companions(&lanes, config));
         config.configure(|config| health::mount(&self.services, config));
-        config.configure(|config| docs::mount(&self.document, config));
+        config.configure(|config| docs::mount(self.document.clone(), config));
         config.configure(nothing_else);
     }
 
@@ -121,7 +123,7 @@ impl<S: ApiStore> Api<S> {
     }
 
     fn mount_routes_in(&self, lanes: &Lanes, config: &mut web::ServiceConfig) {
-        for path in routes::paths(&self.endpoints) {
+        for path in routes::paths(&self.routes) {
             config.service(self.resource(path, lanes));
         }
     }
@@ -138,22 +140,16 @@ impl<S: ApiStore> Api<S> {
         }
     }
 
-    /// The OpenAPI 3.1 document.
-    #[must_use]
-    pub fn openapi(&self) -> &utoipa::openapi::OpenApi {
-        &self.document
-    }
-
     fn resource(&self, path: &'static str, lanes: &Lanes) -> Resource {
         let full = format!("{PREFIX}{path}");
         let mut resource = web::resource([full.clone(), format!("{full}/")]);
         let mut methods = Vec::new();
-        for endpoint in self.endpoints.iter().filter(|known| known.path == path) {
-            let (services, run) = (Arc::clone(&self.services), Arc::clone(&endpoint.run));
+        for route in self.routes.iter().filter(|known| known.path == path) {
+            let (services, run) = (Arc::clone(&self.services), Arc::clone(&route.run));
             let (proxies, lanes) = (Arc::clone(&self.proxies), lanes.clone());
-            let (access, work) = (endpoint.access, endpoint.work);
-            methods.push(endpoint.method.to_string());
-            resource = resource.route(web::method(endpoint.method.clone()).to(
+            let (access, work) = (route.access, route.work);
+            methods.push(route.method.to_string());
+            resource = resource.route(web::method(route.method.clone()).to(
                 move |request: HttpRequest, payload: web::Payload| {
                     let (services, run) = (Arc::clone(&services), Arc::clone(&run));
                     let source = source(&request, &proxies);

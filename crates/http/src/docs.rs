@@ -1,18 +1,14 @@
-use std::sync::Arc;
-
 use actix_web::dev::ServiceRequest;
 use actix_web::http::header::{CONTENT_SECURITY_POLICY, HeaderValue};
 use actix_web::middleware::{Next, from_fn};
 use actix_web::{HttpResponse, web};
-use utoipa::openapi::OpenApi;
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use crate::{Problem, health};
 
 /// `/openapi.json`, and a page at `/docs` that shows it. Everything the page loads comes from
 /// this server.
-pub(crate) fn mount(document: &Arc<OpenApi>, config: &mut web::ServiceConfig) {
-    let json: web::Bytes = serde_json::to_vec(&**document).unwrap_or_default().into();
+pub(crate) fn mount(json: web::Bytes, config: &mut web::ServiceConfig) {
     let document = web::get().to(move || {
         let json = json.clone();
         async {

@@ -14,12 +14,17 @@ use crate::services::{ApiStore, Services};
 
 /// One method on one path, with all that the router, the OpenAPI document and the tests need.
 pub(crate) struct Endpoint<S> {
+    pub(crate) route: Route<S>,
+    pub(crate) doc: OperationDoc,
+}
+
+/// What is left of it when the document is written.
+pub(crate) struct Route<S> {
     pub(crate) method: Method,
     /// Below `/api/v1`, with parameters as `{name}`.
     pub(crate) path: &'static str,
     pub(crate) access: Access,
     pub(crate) work: Work,
-    pub(crate) doc: OperationDoc,
     pub(crate) run: Arc<Run<S>>,
 }
 
@@ -53,12 +58,11 @@ impl<S: ApiStore> Endpoint<S> {
     ) -> Self {
         let mut doc = OperationDoc::new::<Out>(summary);
         In::describe(&mut doc);
-        Self {
+        let route = Route {
             method,
             path,
             access: Access::Key(Needed::SCOPE),
             work: Work::Storage,
-            doc,
             run: Arc::new(move |services, call| {
                 let key = call.key.as_ref().ok_or_else(Problem::unauthenticated)?;
                 let mut principal = services.authenticate.principal(key)?;
@@ -69,7 +73,8 @@ impl<S: ApiStore> Endpoint<S> {
                 let input = In::read(&call, &services.macs)?;
                 handler(services, &permit, input)?.reply()
             }),
-        }
+        };
+        Self { route, doc }
     }
 
     /// Says that the route asks for a person, for an agent, or for a recent second factor.
@@ -80,7 +85,7 @@ impl<S: ApiStore> Endpoint<S> {
 
     /// Says that the route asks another service.
     pub(crate) fn asking(mut self) -> Self {
-        self.work = Work::Question;
+        self.route.work = Work::Question;
         self.doc.asks = true;
         self.optional()
     }
@@ -93,7 +98,7 @@ impl<S: ApiStore> Endpoint<S> {
 
     /// Says that a password is hashed.
     pub(crate) fn hashing(mut self) -> Self {
-        self.work = Work::Password;
+        self.route.work = Work::Password;
         self
     }
 
@@ -112,17 +117,17 @@ impl<S: ApiStore> Endpoint<S> {
     ) -> Self {
         let mut doc = OperationDoc::new::<Out>(summary);
         In::describe(&mut doc);
-        Self {
+        let route = Route {
             method,
             path,
             access: Access::Open,
             work: Work::Storage,
-            doc,
             run: Arc::new(move |services, call| {
                 let input = In::read(&call, &services.macs)?;
                 handler(services, &call.visitor(), input)?.reply()
             }),
-        }
+        };
+        Self { route, doc }
     }
 }
 

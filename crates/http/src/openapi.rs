@@ -107,10 +107,10 @@ pub(crate) fn document<S>(endpoints: &[Endpoint<S>]) -> OpenApi {
         for shape in shapes.into_iter().flatten() {
             components = components.schemas_from_iter(shape.schemas.clone());
         }
-        let path = format!("{PREFIX}{}", endpoint.path);
+        let path = format!("{PREFIX}{}", endpoint.route.path);
         paths.add_path_operation(
             path,
-            vec![http_method(&endpoint.method)],
+            vec![http_method(&endpoint.route.method)],
             operation(endpoint),
         );
     }
@@ -129,12 +129,12 @@ pub(crate) fn document<S>(endpoints: &[Endpoint<S>]) -> OpenApi {
 fn operation<S>(endpoint: &Endpoint<S>) -> Operation {
     let doc = &endpoint.doc;
     let mut operation = OperationBuilder::new()
-        .tag(tag(endpoint.path))
+        .tag(tag(endpoint.route.path))
         .operation_id(Some(operation_id(endpoint)))
         .summary(Some(doc.summary))
-        .description(Some(needs(endpoint.access)));
+        .description(Some(needs(endpoint.route.access)));
     // An empty list says that the operation takes no key.
-    let securities = match endpoint.access {
+    let securities = match endpoint.route.access {
         Access::Open => Vec::new(),
         Access::Key(_) => vec![SecurityRequirement::new(SECURITY, [] as [&str; 0])],
     };
@@ -184,6 +184,7 @@ fn needs(access: Access) -> String {
 
 fn parameters<S>(endpoint: &Endpoint<S>) -> Vec<Parameter> {
     let names = endpoint
+        .route
         .path
         .split('/')
         .filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
@@ -281,32 +282,32 @@ fn failures<S>(endpoint: &Endpoint<S>) -> Vec<(&'static str, &'static str)> {
         (
             "403",
             "A scope or a recent second factor is missing, the key would be too strong, or this is not for callers of this kind",
-            doc.sensitive || creates || matches!(endpoint.access, Access::Key(Some(_))),
+            doc.sensitive || creates || matches!(endpoint.route.access, Access::Key(Some(_))),
         ),
         (
             "404",
             "No such thing",
-            !doc.path.is_empty() || endpoint.path.ends_with("batch-delete"),
+            !doc.path.is_empty() || endpoint.route.path.ends_with("batch-delete"),
         ),
         (
             "408",
             "The body took too long to arrive",
-            endpoint.method != Method::GET,
+            endpoint.route.method != Method::GET,
         ),
         (
             "409",
             "In conflict with the present state",
-            endpoint.method != Method::GET,
+            endpoint.route.method != Method::GET,
         ),
         (
             "413",
             "The body is too large",
-            endpoint.method != Method::GET,
+            endpoint.route.method != Method::GET,
         ),
         (
             "415",
             "The body is not JSON",
-            endpoint.method != Method::GET,
+            endpoint.route.method != Method::GET,
         ),
         (
             "422",
@@ -334,8 +335,13 @@ fn tag(path: &str) -> &str {
 }
 
 fn operation_id<S>(endpoint: &Endpoint<S>) -> String {
-    let mut id = endpoint.method.as_str().to_ascii_lowercase();
-    for part in endpoint.path.split('/').filter(|part| !part.is_empty()) {
+    let mut id = endpoint.route.method.as_str().to_ascii_lowercase();
+    for part in endpoint
+        .route
+        .path
+        .split('/')
+        .filter(|part| !part.is_empty())
+    {
         id.push('_');
         id.push_str(&part.replace(['{', '}'], "").replace('-', "_"));
     }

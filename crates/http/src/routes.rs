@@ -13,7 +13,7 @@ mod mfa;
 pub(crate) mod schemas;
 mod users;
 
-use crate::endpoint::Endpoint;
+use crate::endpoint::{Endpoint, Route};
 use crate::services::ApiStore;
 
 /// Every route below `/api/v1`. Where two paths could match, the fixed one stands first.
@@ -37,11 +37,11 @@ pub(crate) fn all<S: ApiStore>() -> Vec<Endpoint<S>> {
 }
 
 /// The paths of the routes, each once, in order.
-pub(crate) fn paths<S>(endpoints: &[Endpoint<S>]) -> Vec<&'static str> {
+pub(crate) fn paths<S>(routes: &[Route<S>]) -> Vec<&'static str> {
     let mut paths: Vec<&'static str> = Vec::new();
-    for endpoint in endpoints {
-        if !paths.contains(&endpoint.path) {
-            paths.push(endpoint.path);
+    for route in routes {
+        if !paths.contains(&route.path) {
+            paths.push(route.path);
         }
     }
     paths
