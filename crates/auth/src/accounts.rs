@@ -13,6 +13,43 @@ use crate::{
 };
 
 /// Makes, lists, changes and deletes users.
+///
+/// ```
+/// use keyward_auth::{
+///     Environment, Host, ManageUsers, NewUser, PersonName, Role, UserError, Username, needs,
+/// };
+/// use keyward_crypto::Password;
+/// # use std::sync::Arc;
+/// # use keyward_auth::{Authenticate, LastUsed, Setup};
+/// # use keyward_crypto::{FieldKey, KeyRing, MacRing};
+/// # let store = Arc::new(keyward_store_testing::MemoryStore::new());
+/// # let fields = KeyRing::new(vec![FieldKey::generate()])?;
+/// # let macs = MacRing::parse(MacRing::generate_secret().expose())?;
+/// # let environment = Environment::new(store, fields, macs);
+/// # let password = Password::new_secret("correct horse battery".to_owned().into())?;
+/// # let admin = Setup::new(environment.clone()).first_admin(&Username::parse("ada")?, &password)?;
+/// # let Environment { store, macs, clock, .. } = environment.clone();
+/// # let authenticate = Authenticate::new(store, macs, clock, Arc::new(LastUsed::default()));
+///
+/// // `environment`, `authenticate` and `admin` are as on the page of this crate.
+/// let users = ManageUsers::new(environment);
+/// let permit = authenticate.principal(&admin.key)?.permit::<needs::UsersWrite>()?;
+/// let grace = NewUser {
+///     username: Username::parse("Grace")?,
+///     password: Password::new_secret("a ship in port is safe".to_owned().into())?,
+///     role: Role::Normal,
+///     first_name: PersonName::parse("Grace")?,
+///     last_name: PersonName::parse("Hopper")?,
+/// };
+/// let made = users.create(&permit, &grace, None)?;
+/// assert_eq!((made.username.as_str(), made.role.as_str()), ("grace", "normal"));
+///
+/// // The operator of the host needs no key. Nobody removes the last administrator.
+/// assert!(matches!(users.delete(&Host, admin.user), Err(UserError::LastAdmin)));
+/// users.delete(&Host, made.id)?;
+/// assert_eq!(users.list(&permit, None, 10)?.len(), 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct ManageUsers<S>(Environment<S>);
 
 impl<S: Store<Tx: AuthTx>> ManageUsers<S> {

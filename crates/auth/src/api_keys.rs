@@ -11,6 +11,44 @@ use crate::{
 };
 
 /// Makes, lists, rotates and revokes API keys.
+///
+/// ```
+/// use keyward_auth::{Environment, KeyError, KeyName, ManageKeys, NewKey, Scope, Scopes, Username};
+/// use keyward_crypto::Password;
+/// # use std::sync::Arc;
+/// # use keyward_auth::{Authenticate, LastUsed, Setup};
+/// # use keyward_crypto::{FieldKey, KeyRing, MacRing};
+/// # let store = Arc::new(keyward_store_testing::MemoryStore::new());
+/// # let fields = KeyRing::new(vec![FieldKey::generate()])?;
+/// # let macs = MacRing::parse(MacRing::generate_secret().expose())?;
+/// # let environment = Environment::new(store, fields, macs);
+/// # let password = Password::new_secret("correct horse battery".to_owned().into())?;
+/// # let admin = Setup::new(environment.clone()).first_admin(&Username::parse("ada")?, &password)?;
+/// # let Environment { store, macs, clock, .. } = environment.clone();
+/// # let authenticate = Authenticate::new(store, macs, clock, Arc::new(LastUsed::default()));
+///
+/// // `environment`, `authenticate` and `admin` are as on the page of this crate.
+/// let keys = ManageKeys::new(environment);
+/// let permit = authenticate.principal(&admin.key)?.permit()?;
+/// let reader = NewKey {
+///     name: KeyName::parse("dashboard")?,
+///     scopes: Some(Scopes::from_iter([Scope::Read])),
+///     expires_at: None,
+/// };
+/// let (view, key) = keys.create_own(&permit, &reader, None)?;
+/// let key = key.ok_or("a new key is shown once")?;
+/// assert_eq!(view.id, key.id().to_string());
+///
+/// // A key makes none that is stronger than itself.
+/// let weak = authenticate.principal(&key)?.permit()?;
+/// let stronger = NewKey { scopes: Some(Scopes::all()), ..reader };
+/// assert!(matches!(keys.create_own(&weak, &stronger, None), Err(KeyError::Stronger(_))));
+///
+/// // A revoked one is refused from the next request on.
+/// keys.revoke_own(&permit, key.id())?;
+/// assert!(authenticate.principal(&key).is_err());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct ManageKeys<S>(pub(crate) Environment<S>);
 
 impl<S: Store<Tx: AuthTx>> ManageKeys<S> {

@@ -127,6 +127,22 @@ impl AttemptPolicy {
 
 /// The attempts of one subject. A store keeps it and changes it by one statement each time; this
 /// says what that statement does.
+///
+/// ```
+/// use keyward_auth::{AttemptPolicy, AttemptState};
+/// use keyward_core::Timestamp;
+///
+/// let (now, policy) = (Timestamp(1_800_000_000), AttemptPolicy::TOTP);
+/// let mut state = AttemptState::default();
+/// for _ in 0..5 {
+///     // Counted as a wrong one before anybody looks at the code.
+///     state = state.reserve(now, &policy).ok_or("five in a minute")?.0;
+/// }
+/// assert!(state.reserve(now, &policy).is_none());
+/// assert_eq!(state.retry_after(now, &policy), Some(60));
+/// assert!(state.reserve(now.plus(60), &policy).is_some());
+/// # Ok::<(), &str>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct AttemptState {
     /// Wrong attempts in a row, and those that are being evaluated.

@@ -14,6 +14,32 @@ use crate::{
 ///
 /// Nothing is cached: a key that was revoked, or whose owner was disabled, fails from the commit
 /// of that change on, on every node.
+///
+/// ```
+/// use keyward_auth::{AuthenticateError, Environment, Username};
+/// use keyward_crypto::{ApiKey, ApiKeyKind, Password};
+/// # use std::sync::Arc;
+/// # use keyward_auth::{Authenticate, LastUsed, Setup};
+/// # use keyward_crypto::{FieldKey, KeyRing, MacRing};
+/// # let store = Arc::new(keyward_store_testing::MemoryStore::new());
+/// # let fields = KeyRing::new(vec![FieldKey::generate()])?;
+/// # let macs = MacRing::parse(MacRing::generate_secret().expose())?;
+/// # let environment = Environment::new(store, fields, macs);
+/// # let password = Password::new_secret("correct horse battery".to_owned().into())?;
+/// # let setup = Setup::new(environment.clone());
+/// # let key = setup.first_admin(&Username::parse("ada")?, &password)?.key;
+///
+/// // `environment` is as on the page of this crate, and `key` that of its administrator.
+/// let Environment { store, macs, clock, .. } = environment;
+/// let authenticate = Authenticate::new(store, macs, clock, Arc::new(LastUsed::default()));
+/// assert_eq!(authenticate.principal(&key)?.username.as_str(), "ada");
+///
+/// // It looks like a key, and nobody has made it.
+/// let stranger = ApiKey::generate(ApiKeyKind::User);
+/// let refused = authenticate.principal(&stranger);
+/// assert!(matches!(refused, Err(AuthenticateError::Rejected)));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct Authenticate<S> {
     store: S,
     macs: MacRing,

@@ -8,6 +8,20 @@ use keyward_crypto::{Password, PasswordHash, Passwords, Verdict};
 /// Each hash takes 19 MiB and about 20 ms of one core, and anybody may ask for one by trying to
 /// log in. So a fixed number runs, a fixed number waits, and whoever comes then is told to come
 /// back later. Clones share the places.
+///
+/// ```
+/// use keyward_auth::Hashing;
+/// use keyward_crypto::{Password, Passwords};
+///
+/// let hashing = Hashing::new(Passwords::new());
+/// let password = Password::new_secret("correct horse battery".to_owned().into())?;
+/// let hash = hashing.hash(&password)?;
+/// assert!(hash.as_stored().starts_with("$argon2id$"));
+/// // Nobody of that name: it costs the same.
+/// let _ = hashing.verify(&password, None)?;
+/// assert_eq!(hashing.hashed(), 2);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone)]
 pub struct Hashing(Arc<Shared>);
 

@@ -8,6 +8,30 @@ use crate::{AttemptLimits as _, AuthTx, Environment, LoginTickets as _, UsedProo
 /// shown again, and counts of passwords and proofs that were not tried for a day.
 ///
 /// Notes in the audit log when the clock has gone back.
+///
+/// ```
+/// use keyward_auth::{Environment, Housekeeping, Username};
+/// use keyward_crypto::Password;
+/// # use std::sync::Arc;
+/// # use keyward_auth::{Authenticate, LastUsed, Setup};
+/// # use keyward_crypto::{FieldKey, KeyRing, MacRing};
+/// # let store = Arc::new(keyward_store_testing::MemoryStore::new());
+/// # let fields = KeyRing::new(vec![FieldKey::generate()])?;
+/// # let macs = MacRing::parse(MacRing::generate_secret().expose())?;
+/// # let environment = Environment::new(store, fields, macs);
+/// # let password = Password::new_secret("correct horse battery".to_owned().into())?;
+/// # let admin = Setup::new(environment.clone()).first_admin(&Username::parse("ada")?, &password)?;
+/// # let Environment { store, macs, clock, .. } = environment.clone();
+/// # let authenticate = Authenticate::new(store, macs, clock, Arc::new(LastUsed::default()));
+///
+/// // `environment`, `authenticate` and `admin` are as on the page of this crate.
+/// let last_used = Arc::new(LastUsed::default());
+/// // Every minute or so, on a thread of its own:
+/// let housekeeping = Housekeeping::new(environment.clone());
+/// last_used.flush(&environment.store)?;
+/// assert!(housekeeping.sweep().is_ok());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct Housekeeping<S>(Environment<S>);
 
 impl<S: Store<Tx: AuthTx>> Housekeeping<S> {

@@ -7,6 +7,14 @@ use crate::UserId;
 
 /// The name that a client gives to one attempt, so that it can repeat the request when the answer
 /// was lost (`Idempotency-Key`): 1 to 255 printable ASCII characters.
+///
+/// ```
+/// use keyward_auth::IdempotencyKey;
+///
+/// assert!(IdempotencyKey::parse("9f1c-create-grace").is_ok());
+/// // Somebody has pasted the wrong header.
+/// assert!(IdempotencyKey::parse("kw_user_0123456789ABCDEF").is_err());
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IdempotencyKey(String);
 
@@ -34,6 +42,48 @@ impl IdempotencyKey {
 pub struct MalformedIdempotencyKey;
 
 /// An attempt: its name, and a fingerprint of what it asks for.
+///
+/// ```
+/// use keyward_auth::{
+///     Environment, Idempotency, IdempotencyKey, KeyError, KeyName, ManageKeys, NewKey, Username,
+/// };
+/// use keyward_crypto::Password;
+/// # use std::sync::Arc;
+/// # use keyward_auth::{Authenticate, LastUsed, Setup};
+/// # use keyward_crypto::{FieldKey, KeyRing, MacRing};
+/// # let store = Arc::new(keyward_store_testing::MemoryStore::new());
+/// # let fields = KeyRing::new(vec![FieldKey::generate()])?;
+/// # let macs = MacRing::parse(MacRing::generate_secret().expose())?;
+/// # let environment = Environment::new(store, fields, macs);
+/// # let password = Password::new_secret("correct horse battery".to_owned().into())?;
+/// # let admin = Setup::new(environment.clone()).first_admin(&Username::parse("ada")?, &password)?;
+/// # let Environment { store, macs, clock, .. } = environment.clone();
+/// # let authenticate = Authenticate::new(store, macs, clock, Arc::new(LastUsed::default()));
+///
+/// // `environment`, `authenticate` and `admin` are as on the page of this crate.
+/// let keys = ManageKeys::new(environment.clone());
+/// let permit = authenticate.principal(&admin.key)?.permit()?;
+/// let new = NewKey { name: KeyName::parse("ci")?, scopes: None, expires_at: None };
+/// let attempt = |body: &str| {
+///     let key = IdempotencyKey::parse("attempt-7")?;
+///     Ok::<_, Box<dyn std::error::Error>>(Idempotency::new(
+///         key,
+///         "POST /v1/keys",
+///         body.as_bytes(),
+///         &environment.macs,
+///     ))
+/// };
+///
+/// let (made, key) = keys.create_own(&permit, &new, Some(&attempt("{}")?))?;
+/// // The answer got lost, so the client asks again.
+/// let (same, shown_once) = keys.create_own(&permit, &new, Some(&attempt("{}")?))?;
+/// assert_eq!(made.id, same.id);
+/// assert!(key.is_some() && shown_once.is_none());
+///
+/// let other = keys.create_own(&permit, &new, Some(&attempt("another request")?));
+/// assert!(matches!(other, Err(KeyError::Idempotency(_))));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Idempotency {
     key: IdempotencyKey,

@@ -12,6 +12,32 @@ use crate::{AdviceName, ApiKeyRecord, ApiKeys, Environment};
 /// To the minute, so that most requests have nothing to note. What was not flushed when the
 /// process dies is lost: the time of last use is a help for cleaning up, not a record (that is the
 /// audit log), and a MAC is made anew at the next use.
+///
+/// ```
+/// use keyward_auth::{Environment, ManageKeys, Username};
+/// use keyward_crypto::Password;
+/// # use std::sync::Arc;
+/// # use keyward_auth::{Authenticate, LastUsed, Setup};
+/// # use keyward_crypto::{FieldKey, KeyRing, MacRing};
+/// # let store = Arc::new(keyward_store_testing::MemoryStore::new());
+/// # let fields = KeyRing::new(vec![FieldKey::generate()])?;
+/// # let macs = MacRing::parse(MacRing::generate_secret().expose())?;
+/// # let environment = Environment::new(store, fields, macs);
+/// # let password = Password::new_secret("correct horse battery".to_owned().into())?;
+/// # let admin = Setup::new(environment.clone()).first_admin(&Username::parse("ada")?, &password)?;
+/// # let last_used = Arc::new(LastUsed::default());
+/// # let Environment { store, macs, clock, .. } = environment.clone();
+/// # let authenticate = Authenticate::new(store, macs, clock, Arc::clone(&last_used));
+///
+/// // `environment`, `authenticate` and `admin` are as on the page of this crate; `authenticate` has a
+/// // share of `last_used`.
+/// let permit = authenticate.principal(&admin.key)?.permit()?;
+/// let keys = ManageKeys::new(environment.clone());
+/// assert_eq!(keys.list_own(&permit, None, 1)?[0].last_used_at, None);
+/// last_used.flush(&environment.store)?;
+/// assert!(keys.list_own(&permit, None, 1)?[0].last_used_at.is_some());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Default)]
 pub struct LastUsed {
     times: Mutex<HashMap<ApiKeyId, Noted>>,

@@ -3,6 +3,36 @@
 //! [`Authenticate`] turns an API key into a [`Principal`]; [`Principal::permit`] turns that into a
 //! [`Permit`] for one [`Scope`], which is what every service of Keyward asks for. A call without
 //! the right permit does not compile.
+//!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use keyward_auth::{Authenticate, Environment, LastUsed, Setup, Username, needs};
+//! use keyward_crypto::{ApiKey, FieldKey, KeyRing, MacRing, Password};
+//! use keyward_store_testing::MemoryStore;
+//!
+//! // A program has a store that lasts, such as `keyward-store-diesel`, and keys from its settings.
+//! let fields = KeyRing::new(vec![FieldKey::generate()])?;
+//! let macs = MacRing::parse(MacRing::generate_secret().expose())?;
+//! let environment = Environment::new(Arc::new(MemoryStore::new()), fields, macs);
+//!
+//! let password = Password::new_secret("correct horse battery".to_owned().into())?;
+//! let admin = Setup::new(environment.clone()).first_admin(&Username::parse("ada")?, &password)?;
+//! let header = format!("Bearer {}", admin.key.expose());
+//!
+//! // Where a request arrives:
+//! let authenticate = Authenticate::new(
+//!     environment.store,
+//!     environment.macs,
+//!     environment.clock,
+//!     Arc::new(LastUsed::default()),
+//! );
+//! let presented = header.strip_prefix("Bearer ").unwrap_or_default();
+//! let principal = authenticate.principal(&ApiKey::parse(presented)?)?;
+//! let permit = principal.permit::<needs::UsersWrite>()?;
+//! assert_eq!(permit.username.as_str(), "ada");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod accounts;
 mod administrator;

@@ -11,6 +11,39 @@ use crate::{
 };
 
 /// Turns a password, and a second factor where there is one, into a short-lived key.
+///
+/// ```
+/// use keyward_auth::{Environment, LoggedIn, Login, LoginError, Username, Visitor};
+/// use keyward_crypto::Password;
+/// # use std::sync::Arc;
+/// # use keyward_auth::{Authenticate, LastUsed, Setup};
+/// # use keyward_crypto::{FieldKey, KeyRing, MacRing};
+/// # let store = Arc::new(keyward_store_testing::MemoryStore::new());
+/// # let fields = KeyRing::new(vec![FieldKey::generate()])?;
+/// # let macs = MacRing::parse(MacRing::generate_secret().expose())?;
+/// # let environment = Environment::new(store, fields, macs);
+/// # let password = Password::new_secret("correct horse battery".to_owned().into())?;
+/// # let admin = Setup::new(environment.clone()).first_admin(&Username::parse("ada")?, &password)?;
+/// # let Environment { store, macs, clock, .. } = environment.clone();
+/// # let authenticate = Authenticate::new(store, macs, clock, Arc::new(LastUsed::default()));
+///
+/// // `environment`, `authenticate` and `admin` are as on the page of this crate.
+/// let login = Login::new(environment);
+/// let visitor = Visitor { source: "192.0.2.7".to_owned(), request: None };
+/// let attempt = |text: &str| Password::attempt(text.to_owned().into());
+/// let ada = Username::parse("Ada")?;
+///
+/// let wrong = login.with_password(&ada, &attempt("hunter2")?, &visitor);
+/// assert!(matches!(wrong, Err(LoginError::Rejected)));
+///
+/// // With a second factor this gives a ticket in place of a session; see `ManageMfa`.
+/// let right = login.with_password(&ada, &attempt("correct horse battery")?, &visitor)?;
+/// let LoggedIn::Done(session) = right else { panic!("ada has no second factor") };
+/// let permit = authenticate.principal(&session.key)?.permit()?;
+/// login.logout(&permit)?;
+/// assert!(authenticate.principal(&session.key).is_err());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct Login<S>(Environment<S>);
 
 impl<S: Store<Tx: AuthTx>> Login<S> {

@@ -17,6 +17,44 @@ use crate::{
 };
 
 /// Second factors of people: enrolment, recovery codes, and proof of presence (step-up).
+///
+/// ```
+/// use keyward_auth::{Environment, LoggedIn, Login, ManageMfa, SecondFactor, Username, Visitor};
+/// use keyward_crypto::{Password, TotpSecret};
+/// # use std::sync::Arc;
+/// # use keyward_auth::{Authenticate, LastUsed, Setup};
+/// # use keyward_crypto::{FieldKey, KeyRing, MacRing};
+/// # let store = Arc::new(keyward_store_testing::MemoryStore::new());
+/// # let fields = KeyRing::new(vec![FieldKey::generate()])?;
+/// # let macs = MacRing::parse(MacRing::generate_secret().expose())?;
+/// # let environment = Environment::new(store, fields, macs);
+/// # let password = Password::new_secret("correct horse battery".to_owned().into())?;
+/// # let admin = Setup::new(environment.clone()).first_admin(&Username::parse("ada")?, &password)?;
+/// # let Environment { store, macs, clock, .. } = environment.clone();
+/// # let authenticate = Authenticate::new(store, macs, clock, Arc::new(LastUsed::default()));
+///
+/// // `environment`, `authenticate` and `admin` are as on the page of this crate.
+/// let mfa = ManageMfa::new(environment.clone());
+/// let permit = authenticate.principal(&admin.key)?.permit()?;
+/// let enrolling = mfa.begin(&permit)?;
+/// assert!(enrolling.uri.expose().starts_with("otpauth://totp/Keyward:ada?"));
+///
+/// // What the app does with it.
+/// let app = TotpSecret::from_base32(enrolling.secret.expose())?;
+/// let code = app.code_at(environment.clock.now().0);
+/// let mut recovery = mfa.confirm(&permit, code)?.0;
+/// assert_eq!(recovery.len(), 10);
+///
+/// // From now on a password gives a ticket, and a code or a recovery code makes a session of it.
+/// let login = Login::new(environment);
+/// let visitor = Visitor { source: "192.0.2.7".to_owned(), request: None };
+/// let first = login.with_password(&Username::parse("ada")?, &password, &visitor)?;
+/// let LoggedIn::NeedsSecondFactor { ticket, .. } = first else { panic!("ada has one") };
+/// let factor = SecondFactor::Recovery(recovery.remove(0));
+/// let session = login.with_second_factor(&ticket, &factor, &visitor)?;
+/// assert!(authenticate.principal(&session.key)?.mfa_enabled);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct ManageMfa<S>(Environment<S>);
 
 impl<S: Store<Tx: AuthTx>> ManageMfa<S> {

@@ -86,6 +86,56 @@ impl Principal {
 
 /// Proof that a principal may do what needs the scope `Needed`. Only [`Principal::permit`] makes
 /// one, so a service that asks for it cannot be called without the check.
+///
+/// ```
+/// use keyward_auth::{MissingScope, Permit, Principal, Scope, needs};
+///
+/// /// Whoever calls this has asked `permit()` first: it could not be called otherwise.
+/// fn export(caller: &Permit<needs::AuditRead>) -> String {
+///     format!("by {}", caller.username)
+/// }
+///
+/// fn handler(principal: Principal) -> Result<String, MissingScope> {
+///     Ok(export(&principal.permit()?))
+/// }
+///
+/// # use keyward_auth::{Environment, KeyName, ManageKeys, NewKey, Scopes, Username};
+/// # use keyward_crypto::Password;
+/// # use std::sync::Arc;
+/// # use keyward_auth::{Authenticate, LastUsed, Setup};
+/// # use keyward_crypto::{FieldKey, KeyRing, MacRing};
+/// # let store = Arc::new(keyward_store_testing::MemoryStore::new());
+/// # let fields = KeyRing::new(vec![FieldKey::generate()])?;
+/// # let macs = MacRing::parse(MacRing::generate_secret().expose())?;
+/// # let environment = Environment::new(store, fields, macs);
+/// # let password = Password::new_secret("correct horse battery".to_owned().into())?;
+/// # let admin = Setup::new(environment.clone()).first_admin(&Username::parse("ada")?, &password)?;
+/// # let Environment { store, macs, clock, .. } = environment.clone();
+/// # let authenticate = Authenticate::new(store, macs, clock, Arc::new(LastUsed::default()));
+/// # let keys = ManageKeys::new(environment);
+/// # let new = NewKey {
+/// #     name: KeyName::parse("reader")?,
+/// #     scopes: Some(Scopes::from_iter([Scope::Read])),
+/// #     expires_at: None,
+/// # };
+/// # let (_, reader) = keys.create_own(&authenticate.principal(&admin.key)?.permit()?, &new, None)?;
+/// # let reader = reader.ok_or("a new key")?;
+/// // A key of an administrator that may do all, and one of the same person that may only read:
+/// assert_eq!(handler(authenticate.principal(&admin.key)?)?, "by ada");
+/// let refused = handler(authenticate.principal(&reader)?);
+/// assert!(matches!(refused, Err(MissingScope(Scope::AuditRead))));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// With a permit for something else it does not compile:
+///
+/// ```compile_fail,E0308
+/// # use keyward_auth::{Permit, needs};
+/// # fn export(_: &Permit<needs::AuditRead>) {}
+/// fn handler(caller: &Permit<needs::Read>) {
+///     export(caller);
+/// }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Permit<Needed> {
     principal: Principal,

@@ -83,6 +83,17 @@ impl FromStr for Scope {
 pub struct UnknownScope;
 
 /// A set of scopes. No scope contains another: a key may do exactly what is listed.
+///
+/// ```
+/// use keyward_auth::{Role, Scope, Scopes};
+///
+/// let asked: Scopes = [Scope::Read, Scope::UsersWrite].into_iter().collect();
+/// let possible = Scopes::of_role(Role::Normal);
+/// assert_eq!(asked.without(possible).to_string(), "users:write");
+/// assert!(asked.intersection(possible).contains(Scope::Read));
+/// assert_eq!(Scopes::from_stored("read users:write"), Ok(asked));
+/// assert!(Scopes::from_stored("read everything").is_err());
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Default, Hash)]
 pub struct Scopes(u16);
 

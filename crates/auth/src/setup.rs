@@ -10,6 +10,31 @@ use crate::{
 };
 
 /// Makes the first administrator of an empty store.
+///
+/// ```
+/// use keyward_auth::{Environment, SetupError, Username};
+/// use keyward_crypto::Password;
+/// # use std::sync::Arc;
+/// # use keyward_auth::{Authenticate, LastUsed, Setup};
+/// # use keyward_crypto::{FieldKey, KeyRing, MacRing};
+/// # let store = Arc::new(keyward_store_testing::MemoryStore::new());
+/// # let fields = KeyRing::new(vec![FieldKey::generate()])?;
+/// # let macs = MacRing::parse(MacRing::generate_secret().expose())?;
+/// # let environment = Environment::new(store, fields, macs);
+///
+/// // `environment` is as on the page of this crate.
+/// let setup = Setup::new(environment);
+/// assert!(setup.is_due()?);
+/// let (ada, password) = (Username::parse("ada")?, "correct horse battery".to_owned());
+/// let password = Password::new_secret(password.into())?;
+/// let admin = setup.first_admin(&ada, &password)?;
+/// assert!(admin.key.expose().starts_with("kw_user_"));
+///
+/// assert!(!setup.is_due()?);
+/// let again = setup.first_admin(&ada, &password);
+/// assert!(matches!(again, Err(SetupError::AlreadyDone)));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct Setup<S>(Environment<S>);
 
 impl<S: Store<Tx: AuthTx>> Setup<S> {

@@ -9,6 +9,16 @@ use unicode_security::{GeneralSecurityProfile, MixedScript};
 /// Normalised (NFKC) and case-folded, so that spellings that look the same are the same. Refused
 /// are white space, control and invisible characters, mixed scripts, and names in another script
 /// that look like a name in Latin letters (UTS 39).
+///
+/// ```
+/// use keyward_auth::{MalformedUsername, Username};
+///
+/// assert_eq!(Username::parse("Ａda")?, Username::parse("ADA")?);
+/// assert_eq!(Username::parse("Ada")?.as_str(), "ada");
+/// // The second letter is Cyrillic.
+/// assert_eq!(Username::parse("a\u{434}min"), Err(MalformedUsername::Confusable));
+/// # Ok::<(), MalformedUsername>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Username(String);
 
