@@ -6,6 +6,17 @@ use keyward_auth::UserId;
 ///
 /// The root was made by a person. The stored form is the ids, separated by `/`, so that everything
 /// below an agent begins with the same text.
+///
+/// ```
+/// use keyward_agents::Lineage;
+/// use keyward_auth::UserId;
+///
+/// let (root, child) = (UserId::generate(), UserId::generate());
+/// let lineage = Lineage::root(root).child(child);
+/// assert_eq!((lineage.parent(), lineage.depth()), (Some(root), 2));
+/// assert_eq!(lineage.to_string(), format!("{root}/{child}"));
+/// assert_eq!(Lineage::from_stored(&lineage.to_string()), Ok(lineage));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lineage {
     above: Vec<UserId>,

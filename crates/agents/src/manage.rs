@@ -15,6 +15,52 @@ use crate::{
 };
 
 /// Makes and lists agents, and gives them new keys.
+///
+/// ```
+/// use keyward_agents::{AgentError, AgentName, ManageAgents, NewAgent, TreeChange};
+/// use keyward_auth::{Authenticate, Scope, Scopes, Username};
+/// # use std::sync::Arc;
+/// # use keyward_auth::{Environment, Setup};
+/// # use keyward_crypto::{FieldKey, KeyRing, MacRing, Password};
+/// # let store = Arc::new(keyward_store_testing::MemoryStore::new());
+/// # let fields = KeyRing::new(vec![FieldKey::generate()])?;
+/// # let macs = MacRing::parse(MacRing::generate_secret().expose())?;
+/// # let environment = Environment::new(store, fields, macs);
+/// # let password = Password::new_secret("correct horse battery".to_owned().into())?;
+/// # let admin = Setup::new(environment.clone()).first_admin(&Username::parse("ada")?, &password)?;
+/// # let Environment { store, macs, clock, .. } = environment.clone();
+/// # let authenticate = Authenticate::new(store, macs, clock, Arc::default());
+///
+/// // `environment`, `authenticate` and `admin` are as on the page of `keyward-auth`.
+/// let agents = ManageAgents::new(&environment);
+/// let permit = authenticate.principal(&admin.key)?.permit()?;
+/// let new = |name, scope| {
+///     let scopes = Some(Scopes::from_iter([Scope::Read, scope]));
+///     let name = AgentName::parse(name)?;
+///     Ok::<_, keyward_agents::MalformedAgentName>(NewAgent {
+///         name,
+///         purpose: None,
+///         scopes,
+///         expires_at: None,
+///         rotate: false,
+///     })
+/// };
+/// let (planner, key) = agents.create(&permit, &new("planner", Scope::AgentsWrite)?, None)?;
+/// let key = key.ok_or("a new agent has a key")?;
+///
+/// // An agent makes agents of its own, within what it may do itself.
+/// let own = authenticate.principal(&key)?.permit()?;
+/// let stronger = agents.create(&own, &new("helper", Scope::CredentialsAccess)?, None);
+/// assert!(matches!(stronger, Err(AgentError::Stronger(_))));
+/// let (_, helper) = agents.create(&own, &new("helper", Scope::AgentsWrite)?, None)?;
+/// let helper = helper.ok_or("a new agent has a key")?;
+///
+/// // Whoever stops an agent stops everything below it.
+/// let stopped = agents.change_tree(&permit, planner.agent.id, TreeChange::Freeze)?;
+/// assert_eq!(stopped.len(), 2);
+/// assert!(authenticate.principal(&helper).is_err());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct ManageAgents<S> {
     pub(crate) environment: Environment<S>,
     proofs: Proofs<S>,

@@ -3,6 +3,16 @@ use std::fmt;
 use keyward_auth::{AGENT_PREFIX, MalformedUsername, Username};
 
 /// The name of an agent: a user name that begins with `agent_`, as those of people never do.
+///
+/// ```
+/// use keyward_agents::AgentName;
+///
+/// assert_eq!(AgentName::parse("Researcher")?.to_string(), "agent_researcher");
+/// // The first `_` that is not doubled ends the workflow.
+/// let node = AgentName::of_node("weekly_report", "writer")?;
+/// assert_eq!(node.to_string(), "agent_weekly__report_writer");
+/// # Ok::<(), keyward_agents::MalformedAgentName>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AgentName(Username);
 

@@ -8,6 +8,41 @@ use serde::Serialize;
 use crate::{AgentsTx, Named, Who};
 
 /// Gives agents their codes, and tells receivers who an agent is.
+///
+/// ```
+/// use keyward_agents::{AgentName, AgentProofs, ManageAgents, NewAgent, VerifyError, Who};
+/// use keyward_auth::{Authenticate, Host, Username};
+/// # use std::sync::Arc;
+/// # use keyward_auth::{Environment, Setup};
+/// # use keyward_crypto::{FieldKey, KeyRing, MacRing, Password};
+/// # let store = Arc::new(keyward_store_testing::MemoryStore::new());
+/// # let fields = KeyRing::new(vec![FieldKey::generate()])?;
+/// # let macs = MacRing::parse(MacRing::generate_secret().expose())?;
+/// # let environment = Environment::new(store, fields, macs);
+/// # let password = Password::new_secret("correct horse battery".to_owned().into())?;
+/// # let admin = Setup::new(environment.clone()).first_admin(&Username::parse("ada")?, &password)?;
+/// # let Environment { store, macs, clock, .. } = environment.clone();
+/// # let authenticate = Authenticate::new(store, macs, clock, Arc::default());
+///
+/// // `environment`, `authenticate` and `admin` are as on the page of `keyward-auth`.
+/// let name = AgentName::parse("writer")?;
+/// let new = NewAgent { name, purpose: None, scopes: None, expires_at: None, rotate: false };
+/// let (_, key) = ManageAgents::new(&environment).create_for(Host, admin.user, &new)?;
+/// let writer = authenticate.principal(&key.ok_or("a new agent has a key")?)?.permit()?;
+///
+/// // People verify agents, too. A code for one receiver has eight digits.
+/// let proofs = AgentProofs::new(&environment, true);
+/// let shown = proofs.show(&writer, Some(&Who::new("ada")), None)?;
+/// assert_eq!(shown.code.expose().len(), 8);
+/// let ada = authenticate.principal(&admin.key)?.permit()?;
+/// let proven = proofs.verify(&ada, &Who::new("agent_writer"), shown.code, None)?;
+/// assert!(proven.is_some_and(|agent| agent.bound));
+///
+/// // Whoever gets one that is for nobody in particular could hand it on.
+/// let plain = proofs.show(&writer, None, None);
+/// assert!(matches!(plain, Err(VerifyError::AudienceRequired)));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct AgentProofs<S> {
     store: S,
     proofs: Proofs<S>,

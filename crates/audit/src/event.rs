@@ -6,6 +6,15 @@ use keyward_crypto::{Mac, MacPurpose, MacRing};
 /// One thing that happened, before it has its place in the chain.
 ///
 /// No field may hold a secret: names and ids only. What was *entered* does not belong here.
+///
+/// ```
+/// use keyward_audit::{Action, Actor, Event, Subject};
+///
+/// let actor = Actor::host().in_request(Some("req-1"));
+/// let event = Event::new(actor, Action("user.rename"), Subject::new("user", 7)).with("name", "ada");
+/// assert_eq!(event.subject.id, "7");
+/// assert_eq!(event.details["name"], "ada");
+/// ```
 #[derive(Clone, Debug)]
 pub struct Event {
     /// Who did it.

@@ -7,6 +7,30 @@ use crate::measure;
 use crate::{AuditEvents, Event, Record, RecordFields, Seq};
 
 /// Writes events at the end of the chain.
+///
+/// ```
+/// use keyward_audit::{Action, Actor, AuditEvents as _, AuditLog, Event, Subject};
+/// use keyward_core::StoreError;
+/// # use std::sync::Arc;
+/// # use keyward_core::{Store as _, SystemClock};
+/// # use keyward_crypto::MacRing;
+/// # let store = Arc::new(keyward_store_testing::MemoryStore::new());
+/// # let macs = MacRing::parse(MacRing::generate_secret().expose())?;
+/// # let log = AuditLog::new(macs.clone(), Arc::new(SystemClock));
+///
+/// // `store`, `macs` and `log` are as on the page of this crate.
+/// let event = |number| Event::new(Actor::host(), Action("note.add"), Subject::new("note", number));
+/// store.write(|tx| log.record_all(tx, &[event(1), event(2)]))?;
+///
+/// // What fails leaves no event behind either.
+/// let failed: Result<(), StoreError> = store.write(|tx| {
+///     log.record(tx, &event(3))?;
+///     Err(StoreError::Backend("the change itself has failed".into()))
+/// });
+/// assert!(failed.is_err());
+/// assert_eq!(store.read(|tx| tx.audit_events_after(0, 10))?.len(), 2);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone)]
 pub struct AuditLog {
     macs: MacRing,

@@ -8,6 +8,35 @@ use crate::log::not_genuine;
 use crate::{AuditEvents, Head, Record, Seq};
 
 /// Checks the whole chain, row by row.
+///
+/// ```
+/// use keyward_audit::{Action, Actor, Anchor, AuditLog, Event, Finding, Subject, VerifyAudit};
+/// # use std::sync::Arc;
+/// # use keyward_core::{Store as _, SystemClock};
+/// # use keyward_crypto::MacRing;
+/// # let store = Arc::new(keyward_store_testing::MemoryStore::new());
+/// # let macs = MacRing::parse(MacRing::generate_secret().expose())?;
+/// # let log = AuditLog::new(macs.clone(), Arc::new(SystemClock));
+///
+/// // `store`, `macs` and `log` are as on the page of this crate.
+/// let event = Event::new(Actor::host(), Action("note.add"), Subject::new("note", 1));
+/// store.write(|tx| log.record(tx, &event))?;
+///
+/// let audit = VerifyAudit::new(Arc::clone(&store), macs);
+/// // Kept outside of the database: a line of text.
+/// let line = audit.anchor()?.ok_or("there is an event")?.to_string();
+/// assert!(line.starts_with("kwa1.1."));
+///
+/// store.tamper(|rows| {
+///     rows.remove_audit_event(1);
+///     rows.set_audit_head(None);
+/// });
+/// // Like a log that was never begun, but for the anchor.
+/// assert_eq!(audit.verify(None)?.findings, []);
+/// let anchor: Anchor = line.parse()?;
+/// assert_eq!(audit.verify(Some(&anchor))?.findings, [Finding::Anchor(1)]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct VerifyAudit<S> {
     store: S,
     macs: MacRing,

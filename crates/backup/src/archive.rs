@@ -80,6 +80,43 @@ impl<W: Write> ArchiveWriter<W> {
 ///
 /// What it has given before the [`Item::End`] is not to be trusted yet: that the end is there, and
 /// that nothing was changed, is known only then.
+///
+/// ```
+/// use keyward_backup::{
+///     ArchiveError, ArchiveReader, ArchiveWriter, Identities, Item, Manifest, NewIdentity,
+///     Recipients,
+/// };
+///
+/// let identity = NewIdentity::generate();
+/// let recipients = Recipients::parse(identity.recipient())?;
+/// # let manifest = Manifest {
+/// #     format: Manifest::FORMAT,
+/// #     keyward: "0.1.0".to_owned(),
+/// #     created_at: keyward_core::Timestamp(1_800_000_000),
+/// #     database: "sqlite".to_owned(),
+/// #     migrations: Vec::new(),
+/// #     rows: [("notes".to_owned(), 1)].into(),
+/// #     field_keys: Vec::new(),
+/// #     secret_keys: Vec::new(),
+/// #     audit_anchor: None,
+/// # };
+/// // `manifest` says that there is one table `notes` with one row.
+/// let mut writer = ArchiveWriter::begin(Vec::new(), &recipients, &manifest)?;
+/// writer.table("notes", &["id".to_owned(), "text".to_owned()])?;
+/// writer.row(r#"[1,"remember"]"#)?;
+/// let file = writer.finish()?;
+///
+/// let identities = Identities::parse(identity.file().expose())?;
+/// let mut reader = ArchiveReader::open(&*file, &identities)?;
+/// assert!(matches!(reader.next()?, Item::Table { name, .. } if name == "notes"));
+/// assert!(matches!(reader.next()?, Item::Row(row) if row == r#"[1,"remember"]"#));
+/// assert!(matches!(reader.next()?, Item::End));
+///
+/// let stranger = Identities::parse(NewIdentity::generate().file().expose())?;
+/// let refused = ArchiveReader::open(&*file, &stranger);
+/// assert!(matches!(refused, Err(ArchiveError::OtherRecipient)));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct ArchiveReader<R: Read> {
     lines: BufReader<Decompressed<R>>,
     manifest: Manifest,

@@ -48,6 +48,18 @@ impl fmt::Debug for Identities {
 pub struct MalformedIdentity;
 
 /// A new identity, with the recipient that belongs to it.
+///
+/// ```
+/// use keyward_backup::{Identities, NewIdentity, Recipients};
+///
+/// let identity = NewIdentity::generate();
+/// // For the machine that makes backups:
+/// let recipients = Recipients::parse(identity.recipient())?;
+/// assert_eq!(recipients.names(), [identity.recipient()]);
+/// // For whoever may read them, in another place:
+/// assert!(Identities::parse(identity.file().expose()).is_ok());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct NewIdentity {
     identity: age::x25519::Identity,
     recipient: String,

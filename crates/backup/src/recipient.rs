@@ -2,6 +2,16 @@ use std::str::FromStr as _;
 
 /// Who can open a backup. Nothing of this is secret: a machine that makes backups need not be able
 /// to read them.
+///
+/// ```
+/// use keyward_backup::{MalformedRecipient, NewIdentity, Recipients};
+///
+/// let (ada, grace) = (NewIdentity::generate(), NewIdentity::generate());
+/// let both = format!("# either of them\n{}\n{}\n", ada.recipient(), grace.recipient());
+/// assert_eq!(Recipients::parse(&both)?.names().len(), 2);
+/// assert!(Recipients::parse("# nobody").is_err());
+/// # Ok::<(), MalformedRecipient>(())
+/// ```
 #[derive(Clone)]
 pub struct Recipients {
     keys: Vec<age::x25519::Recipient>,

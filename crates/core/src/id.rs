@@ -3,6 +3,21 @@ use std::hash::{Hash, Hasher};
 use std::marker::PhantomData;
 
 /// A UUID that cannot be mistaken for the id of something else.
+///
+/// ```
+/// use keyward_core::Id;
+///
+/// struct User;
+/// struct Invoice;
+/// fn pay(_: Id<Invoice>) {}
+///
+/// let invoice: Id<Invoice> = Id::generate();
+/// pay(invoice);
+/// assert_eq!(Id::parse(&invoice.to_string()), Ok(invoice));
+/// // `pay(user)` would not compile.
+/// let user: Id<User> = Id::generate();
+/// assert_ne!(user.as_bytes(), invoice.as_bytes());
+/// ```
 pub struct Id<Of: ?Sized> {
     uuid: uuid::Uuid,
     of: PhantomData<fn() -> Box<Of>>,

@@ -9,6 +9,84 @@
 ///
 /// Units of work do not nest: opening one inside another takes a second connection, and on SQLite
 /// a write inside a write waits for itself.
+///
+/// ```
+/// use std::sync::{Mutex, MutexGuard, PoisonError};
+///
+/// use keyward_core::{Store, StoreError};
+///
+/// /// What a service needs of a store.
+/// trait Notes {
+///     fn add(&mut self, note: &str) -> Result<(), StoreError>;
+///     fn count(&mut self) -> Result<usize, StoreError>;
+/// }
+///
+/// #[derive(Default)]
+/// struct Memory(Mutex<Vec<String>>);
+/// struct MemoryTx(Vec<String>);
+///
+/// impl Notes for MemoryTx {
+///     fn add(&mut self, note: &str) -> Result<(), StoreError> {
+///         self.0.push(note.to_owned());
+///         Ok(())
+///     }
+///
+///     fn count(&mut self) -> Result<usize, StoreError> {
+///         Ok(self.0.len())
+///     }
+/// }
+///
+/// impl Memory {
+///     fn lock(&self) -> MutexGuard<'_, Vec<String>> {
+///         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+///     }
+/// }
+///
+/// impl Store for Memory {
+///     type Tx = MemoryTx;
+///
+///     fn read<T, E: From<StoreError>>(
+///         &self,
+///         work: impl FnOnce(&mut MemoryTx) -> Result<T, E>,
+///     ) -> Result<T, E> {
+///         let mut tx = MemoryTx(self.lock().clone());
+///         work(&mut tx)
+///     }
+///
+///     fn write<T, E: From<StoreError>>(
+///         &self,
+///         work: impl FnOnce(&mut MemoryTx) -> Result<T, E>,
+///     ) -> Result<T, E> {
+///         let mut committed = self.lock();
+///         let mut tx = MemoryTx(committed.clone());
+///         let done = work(&mut tx)?;
+///         *committed = tx.0;
+///         Ok(done)
+///     }
+///
+///     fn health(&self) -> Result<(), StoreError> {
+///         Ok(())
+///     }
+/// }
+///
+/// /// Asks for what it needs, whatever the store is.
+/// fn add_two(store: &impl Store<Tx: Notes>, second: &str) -> Result<(), StoreError> {
+///     store.write(|tx| {
+///         tx.add("first")?;
+///         if second.is_empty() {
+///             return Err(StoreError::Backend("an empty note".into()));
+///         }
+///         tx.add(second)
+///     })
+/// }
+///
+/// let store = Memory::default();
+/// assert!(add_two(&store, "").is_err());
+/// assert_eq!(store.read(|tx| tx.count())?, 0);
+/// add_two(&store, "second")?;
+/// assert_eq!(store.read(|tx| tx.count())?, 2);
+/// # Ok::<(), StoreError>(())
+/// ```
 pub trait Store: Send + Sync + 'static {
     /// One open unit of work.
     type Tx;

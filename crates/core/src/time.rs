@@ -6,6 +6,15 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 /// Seconds since the Unix epoch, UTC. Its text form is RFC 3339 with a `Z`, years 0 to 9999.
+///
+/// ```
+/// use keyward_core::Timestamp;
+///
+/// let end = Timestamp::parse("2027-01-15T08:00:00Z")?;
+/// assert_eq!(end, Timestamp(1_800_000_000));
+/// assert_eq!(end.plus(90).to_string(), "2027-01-15T08:01:30Z");
+/// # Ok::<(), keyward_core::MalformedTimestamp>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(pub i64);
 
@@ -88,6 +97,20 @@ impl Clock for SystemClock {
 }
 
 /// A clock that stands still until it is told to move, for tests.
+///
+/// ```
+/// use keyward_core::{Clock, ManualClock, Timestamp};
+///
+/// fn has_ended(end: Timestamp, clock: &dyn Clock) -> bool {
+///     clock.now() >= end
+/// }
+///
+/// let clock = ManualClock::at(Timestamp(1_800_000_000));
+/// let end = clock.now().plus(60);
+/// assert!(!has_ended(end, &clock));
+/// clock.advance(60);
+/// assert!(has_ended(end, &clock));
+/// ```
 #[derive(Debug)]
 pub struct ManualClock(AtomicI64);
 

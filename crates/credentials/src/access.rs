@@ -13,6 +13,47 @@ use crate::{
 };
 
 /// Opens secrets for an execution engine.
+///
+/// ```
+/// use keyward_auth::{Authenticate, Username};
+/// use keyward_credentials::{
+///     AccessCredential, AccessError, CredentialName, CredentialScope, CredentialType, Detail,
+///     ManageCredentials, NewCredential,
+/// };
+/// # use std::sync::Arc;
+/// # use keyward_auth::{Environment, Setup};
+/// # use keyward_crypto::{FieldKey, KeyRing, MacRing, Password};
+/// # let store = Arc::new(keyward_store_testing::MemoryStore::new());
+/// # let fields = KeyRing::new(vec![FieldKey::generate()])?;
+/// # let macs = MacRing::parse(MacRing::generate_secret().expose())?;
+/// # let environment = Environment::new(store, fields, macs);
+/// # let password = Password::new_secret("correct horse battery".to_owned().into())?;
+/// # let admin = Setup::new(environment.clone()).first_admin(&Username::parse("ada")?, &password)?;
+/// # let Environment { store, macs, clock, .. } = environment.clone();
+/// # let authenticate = Authenticate::new(store, macs, clock, Arc::default());
+/// # let credentials = ManageCredentials::new(&environment, CredentialScope::Global);
+/// # let mut detail = Detail::default();
+/// # detail.set("provider", "openai".to_owned().into());
+/// # detail.set("api_key", "sk-proj-0123456789abcdefwxyz".to_owned().into());
+/// # let new = NewCredential {
+/// #     name: CredentialName::parse("the team's key")?,
+/// #     credential_type: CredentialType::Llm,
+/// #     detail,
+/// #     broker: None,
+/// # };
+/// # let ada = authenticate.principal(&admin.key)?;
+/// # let made = credentials.create(&ada.clone().permit()?, new, None)?;
+///
+/// // `made` is the credential of the page of this crate, and `ada` has its owner's key.
+/// let access = AccessCredential::new(&environment, CredentialScope::Global);
+/// let opened = access.open(&ada.clone().permit()?, made.id, None)?;
+/// let paths: Vec<_> = opened.iter().map(|field| field.path.as_str()).collect();
+/// assert_eq!(paths, ["api_key"]);
+///
+/// let other = access.open(&ada.permit()?, made.id, Some("password"));
+/// assert!(matches!(other, Err(AccessError::NoSuchField)));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct AccessCredential<S> {
     store: S,
     secrets: OpenSecrets,

@@ -9,6 +9,18 @@ use crate::Mask;
 /// The `detail` of a request, before it is known which of its texts are secrets.
 ///
 /// So every text is held like a secret.
+///
+/// ```
+/// use keyward_credentials::Detail;
+///
+/// // From the JSON of a request, or field by field.
+/// let _: Detail = serde_json::from_str(r#"{"provider":"openai","api_key":"sk-1"}"#)?;
+/// let mut detail = Detail::default();
+/// detail.set("api_key", "sk-1".to_owned().into());
+/// detail.set_member("custom_headers", "X-Team", "blue".to_owned().into());
+/// assert!(!format!("{detail:?}").contains("sk-1"));
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Debug, Default)]
 pub struct Detail(pub(crate) BTreeMap<String, Value>);
 

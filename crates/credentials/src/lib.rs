@@ -3,6 +3,50 @@
 //! [`ManageCredentials`] keeps and lists them and never opens one; [`AccessCredential`] opens
 //! them, and writes down that it did before it lets go of the secret. [`UseCredential`] opens them
 //! for requests to the service that they belong to, by the rules that are kept with them.
+//!
+//! ```
+//! use keyward_auth::{Authenticate, Username};
+//! use keyward_credentials::{
+//!     AccessCredential, CredentialName, CredentialScope, CredentialType, Detail, FieldView,
+//!     ManageCredentials, NewCredential,
+//! };
+//! # use std::sync::Arc;
+//! # use keyward_auth::{Environment, Setup};
+//! # use keyward_crypto::{FieldKey, KeyRing, MacRing, Password};
+//! # let store = Arc::new(keyward_store_testing::MemoryStore::new());
+//! # let fields = KeyRing::new(vec![FieldKey::generate()])?;
+//! # let macs = MacRing::parse(MacRing::generate_secret().expose())?;
+//! # let environment = Environment::new(store, fields, macs);
+//! # let password = Password::new_secret("correct horse battery".to_owned().into())?;
+//! # let admin = Setup::new(environment.clone()).first_admin(&Username::parse("ada")?, &password)?;
+//! # let Environment { store, macs, clock, .. } = environment.clone();
+//! # let authenticate = Authenticate::new(store, macs, clock, Arc::default());
+//!
+//! // `environment`, `authenticate` and `admin` are as on the page of `keyward-auth`.
+//! let credentials = ManageCredentials::new(&environment, CredentialScope::Global);
+//! let mut detail = Detail::default();
+//! detail.set("provider", "openai".to_owned().into());
+//! detail.set("api_key", "sk-proj-0123456789abcdefwxyz".to_owned().into());
+//! let new = NewCredential {
+//!     name: CredentialName::parse("the team's key")?,
+//!     credential_type: CredentialType::Llm,
+//!     detail,
+//!     broker: None,
+//! };
+//! let ada = authenticate.principal(&admin.key)?;
+//! let made = credentials.create(&ada.clone().permit()?, new, None)?;
+//!
+//! // Everybody sees a mask.
+//! let FieldView::Secret(mask) = &made.detail["api_key"] else { panic!("it is a secret") };
+//! assert!(mask.set);
+//! assert_eq!(mask.last4.as_deref(), Some("wxyz"));
+//!
+//! // Who may have the secret gets it, and the audit log says so.
+//! let access = AccessCredential::new(&environment, CredentialScope::Global);
+//! let opened = access.open(&ada.permit()?, made.id, Some("api_key"))?;
+//! assert_eq!(opened[0].value.expose(), "sk-proj-0123456789abcdefwxyz");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod access;
 mod call_error;

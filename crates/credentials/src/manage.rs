@@ -40,6 +40,55 @@ impl CredentialScope {
 }
 
 /// Keeps, lists, changes and deletes credentials. Never opens one.
+///
+/// ```
+/// use keyward_auth::{Authenticate, Username};
+/// use keyward_credentials::{
+///     CredentialChange, CredentialError, CredentialName, CredentialScope, CredentialType, Detail,
+///     FieldView, ManageCredentials, NewCredential,
+/// };
+/// # use std::sync::Arc;
+/// # use keyward_auth::{Environment, Setup};
+/// # use keyward_crypto::{FieldKey, KeyRing, MacRing, Password};
+/// # let store = Arc::new(keyward_store_testing::MemoryStore::new());
+/// # let fields = KeyRing::new(vec![FieldKey::generate()])?;
+/// # let macs = MacRing::parse(MacRing::generate_secret().expose())?;
+/// # let environment = Environment::new(store, fields, macs);
+/// # let password = Password::new_secret("correct horse battery".to_owned().into())?;
+/// # let admin = Setup::new(environment.clone()).first_admin(&Username::parse("ada")?, &password)?;
+/// # let Environment { store, macs, clock, .. } = environment.clone();
+/// # let authenticate = Authenticate::new(store, macs, clock, Arc::default());
+///
+/// // `environment`, `authenticate` and `admin` are as on the page of `keyward-auth`.
+/// let credentials = ManageCredentials::new(&environment, CredentialScope::Global);
+/// let mut detail = Detail::default();
+/// detail.set("provider", "openai".to_owned().into());
+/// detail.set("api_key", "sk-proj-0123456789abcdefwxyz".to_owned().into());
+/// let new = NewCredential {
+///     name: CredentialName::parse("the team's key")?,
+///     credential_type: CredentialType::Llm,
+///     detail,
+///     broker: None,
+/// };
+/// let ada = authenticate.principal(&admin.key)?;
+/// let made = credentials.create(&ada.clone().permit()?, new, None)?;
+///
+/// // A mask that somebody sends back is not taken for a secret.
+/// let mut masked = Detail::default();
+/// masked.set("api_key", "****wxyz".to_owned().into());
+/// let change = CredentialChange { detail: masked, ..CredentialChange::default() };
+/// let refused = credentials.change(&ada.clone().permit()?, made.id, change);
+/// assert!(matches!(refused, Err(CredentialError::Invalid(_))));
+///
+/// // The secret belongs to its host: it does not go along to another one.
+/// let mut moved = Detail::default();
+/// moved.set("base_url", "https://elsewhere.example/v1".to_owned().into());
+/// let change = CredentialChange { detail: moved, ..CredentialChange::default() };
+/// let changed = credentials.change(&ada.permit()?, made.id, change)?;
+/// let FieldView::Secret(mask) = &changed.detail["api_key"] else { panic!("it is a secret") };
+/// assert!(!mask.set);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct ManageCredentials<S> {
     pub(crate) store: S,
     pub(crate) viewer: Viewer,

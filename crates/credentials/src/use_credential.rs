@@ -33,6 +33,66 @@ use crate::{
 ///
 /// That a secret is used is in the audit log, durably, before it is handed out, with the request
 /// that it is for. It is handed out to code that sends the request, never to the caller.
+///
+/// ```
+/// use keyward_auth::{Authenticate, Username};
+/// use keyward_credentials::{
+///     Asked, BrokerRules, Caller, CredentialName, CredentialScope, CredentialType, Detail,
+///     ManageCredentials, NewCredential, RefusedBy, RequestPath, UseCredential, UseError, Wanted,
+///     Which,
+/// };
+/// # use std::sync::Arc;
+/// # use keyward_auth::{Environment, Setup};
+/// # use keyward_crypto::{FieldKey, KeyRing, MacRing, Password};
+/// # let store = Arc::new(keyward_store_testing::MemoryStore::new());
+/// # let fields = KeyRing::new(vec![FieldKey::generate()])?;
+/// # let macs = MacRing::parse(MacRing::generate_secret().expose())?;
+/// # let environment = Environment::new(store, fields, macs);
+/// # let password = Password::new_secret("correct horse battery".to_owned().into())?;
+/// # let admin = Setup::new(environment.clone()).first_admin(&Username::parse("ada")?, &password)?;
+/// # let Environment { store, macs, clock, .. } = environment.clone();
+/// # let authenticate = Authenticate::new(store, macs, clock, Arc::default());
+/// # let credentials = ManageCredentials::new(&environment, CredentialScope::Global);
+/// # let mut detail = Detail::default();
+/// # detail.set("provider", "openai".to_owned().into());
+/// # detail.set("api_key", "sk-proj-0123456789abcdefwxyz".to_owned().into());
+/// # let new = NewCredential {
+/// #     name: CredentialName::parse("the team's key")?,
+/// #     credential_type: CredentialType::Llm,
+/// #     detail,
+/// #     broker: None,
+/// # };
+/// # let ada = authenticate.principal(&admin.key)?;
+///
+/// // `environment`, `ada` and `new` are as on the page of this crate.
+/// let rules = BrokerRules { paths: Some(vec!["/v1/chat".to_owned()]), ..BrokerRules::default() };
+/// let new = NewCredential { broker: Some(rules), ..new };
+/// let made = credentials.create(&ada.clone().permit()?, new, None)?;
+///
+/// let wanted = |path| {
+///     Ok::<_, Box<dyn std::error::Error>>(Wanted {
+///         caller: Caller::Known(ada.clone().permit()?),
+///         which: Which::Id(made.id),
+///         asked: Asked::Request {
+///             via: "broker",
+///             method: "POST".to_owned(),
+///             path: RequestPath::parse(path)?,
+///         },
+///         body_bytes: None,
+///     })
+/// };
+/// let uses = UseCredential::new(&environment, CredentialScope::Global, Arc::default());
+/// let mut leases = uses.commit(&[wanted("/v1/chat/completions")?, wanted("/v1/files")?], &[])?;
+/// assert!(matches!(leases.pop(), Some(Err(UseError::Refused(RefusedBy::Path)))));
+///
+/// // For the code that sends the request, never for the caller.
+/// let lease = leases.pop().ok_or("one outcome for each")??;
+/// assert_eq!(lease.destination.base_url.host_str(), Some("api.openai.com"));
+/// assert_eq!(lease.secrets().collect::<Vec<_>>(), ["sk-proj-0123456789abcdefwxyz"]);
+/// // Written down with the next ones.
+/// uses.commit(&[], &[lease.ended()])?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct UseCredential<S> {
     store: S,
     secrets: OpenSecrets,

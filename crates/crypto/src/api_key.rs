@@ -14,6 +14,22 @@ use crate::tagged_secret::TaggedSecret;
 /// Keep [`id`](Self::id) and [`mac`](Self::mac) instead. The text is overwritten when dropped,
 /// `Debug` shows kind and id only, and there is no `Display`, so a key cannot reach a log line by
 /// accident.
+///
+/// ```
+/// use keyward_crypto::{ApiKey, ApiKeyKind, MacRing};
+///
+/// let macs = MacRing::parse(MacRing::generate_secret().expose())?;
+/// let key = ApiKey::generate(ApiKeyKind::User);
+/// // Kept are its id and its MAC.
+/// let (id, stored) = (key.id(), key.mac(&macs));
+///
+/// let presented = ApiKey::parse(key.expose())?;
+/// assert_eq!(presented.id(), id);
+/// assert!(presented.matches(&macs, &stored));
+/// // A mistyped one is refused without a look at the storage.
+/// assert!(ApiKey::parse(&key.expose().replace("kw_user_", "kw_login_")).is_err());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct ApiKey {
     kind: ApiKeyKind,
     form: Form,

@@ -7,6 +7,18 @@ use crate::key_id::KeyId;
 /// There is no way to make one from plain text but [`KeyRing::seal`](crate::KeyRing::seal), so a
 /// column of this type never holds any. What a store reads back may be any text; it is judged when
 /// it is opened.
+///
+/// ```
+/// use keyward_crypto::{Context, EncryptedString, FieldKey, KeyRing};
+///
+/// let keys = KeyRing::new(vec![FieldKey::generate()])?;
+/// let place = Context::new("webhooks", "token", "7", "");
+/// let column = keys.seal("whsec-1", &place, 1_800_000_000).as_stored().to_owned();
+/// assert!(column.starts_with(&format!("v1.{}.", keys.active())));
+/// let read = EncryptedString::from_stored(column);
+/// assert_eq!(keys.open(&read, &place)?.expose(), "whsec-1");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[cfg_attr(
     feature = "diesel",
     derive(diesel::expression::AsExpression, diesel::deserialize::FromSqlRow)

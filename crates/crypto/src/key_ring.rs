@@ -19,6 +19,23 @@ use crate::token::{Token, TokenError, TokenKey};
 /// Cheap to clone, and all clones are one ring: what one of them learns or activates, all do.
 /// Values are encrypted under a key derived for their [`Context`], so none opens in another place
 /// than its own.
+///
+/// ```
+/// use keyward_crypto::{Context, FieldKey, KeyRing, OpenError};
+///
+/// // As a setting has them, newest first.
+/// let (old, new) = (FieldKey::generate().expose(), FieldKey::generate().expose());
+/// let place = Context::new("webhooks", "token", "7", "");
+/// let sealed = KeyRing::parse(old.expose())?.seal("whsec-1", &place, 1_800_000_000);
+///
+/// let both = KeyRing::parse(&format!("{},{}", new.expose(), old.expose()))?;
+/// assert_eq!(both.open(&sealed, &place)?.expose(), "whsec-1");
+/// assert_ne!(sealed.key_id(), Some(both.active()));
+///
+/// let other = KeyRing::parse(new.expose())?.open(&sealed, &place);
+/// assert!(matches!(other, Err(OpenError::UnknownKey { .. })));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone)]
 pub struct KeyRing(LiveRing<RingKey>);
 

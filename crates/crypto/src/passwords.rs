@@ -9,6 +9,21 @@ use crate::random::random_bytes;
 
 /// Hashes and checks passwords. Slow on purpose: call it outside transactions, and never in more
 /// threads than there is memory for (19 MiB each).
+///
+/// ```
+/// use keyward_crypto::{Password, PasswordHash, Passwords, Verdict};
+///
+/// let passwords = Passwords::new();
+/// let hash = passwords.hash(&Password::new_secret("correct horse battery".to_owned().into())?);
+/// let stored = hash.as_stored().to_owned();
+///
+/// let hash = PasswordHash::from_stored(stored);
+/// let typed = Password::attempt("correct horse battery".to_owned().into())?;
+/// assert!(matches!(passwords.verify(&typed, Some(&hash)), Verdict::Right));
+/// // Where nobody has the name, the same work for the same answer.
+/// assert!(matches!(passwords.verify(&typed, None), Verdict::Wrong));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Passwords {
     argon2: Argon2<'static>,

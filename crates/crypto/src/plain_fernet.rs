@@ -14,6 +14,16 @@ use crate::token::{Token, TokenError, TokenKey};
 /// its key nor its place, so every key is tried and a value can be moved to another row unnoticed;
 /// [`KeyRing`](crate::KeyRing) has neither flaw. Published example keys are taken here, since the
 /// data to import may be encrypted under one.
+///
+/// ```
+/// use keyward_crypto::{FieldKey, PlainFernet};
+///
+/// let fernet = PlainFernet::new(vec![FieldKey::generate()])?;
+/// let token = fernet.encrypt(b"for a service in Python", 1_800_000_000);
+/// assert_eq!(&**fernet.decrypt(&token)?, b"for a service in Python");
+/// assert!(fernet.decrypt("gAAAAA").is_err());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct PlainFernet(NewestFirst<PlainKey>);
 
 impl PlainFernet {

@@ -14,6 +14,19 @@ use crate::totp_code::MalformedCode;
 ///
 /// Keep [`mac`](Self::mac) instead. Overwritten when dropped, redacted in `Debug`; there is no
 /// `Display`, `Clone` or `PartialEq`.
+///
+/// ```
+/// use keyward_crypto::{MacRing, RecoveryCode};
+///
+/// let macs = MacRing::parse(MacRing::generate_secret().expose())?;
+/// let code = RecoveryCode::generate();
+/// let stored = code.mac(&macs, b"user-7");
+///
+/// let typed = RecoveryCode::parse(&code.expose().to_uppercase())?;
+/// assert!(typed.matches(&macs, b"user-7", &stored));
+/// assert!(!typed.matches(&macs, b"user-8", &stored));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct RecoveryCode(Zeroizing<String>);
 
 impl RecoveryCode {

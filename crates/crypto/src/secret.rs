@@ -6,6 +6,14 @@ use zeroize::Zeroizing;
 ///
 /// It is overwritten when dropped. There is no `Display`, `Clone`, `PartialEq` or `Serialize`, and
 /// `Debug` is redacted, so that every place that reads the text says [`expose`](Self::expose).
+///
+/// ```
+/// use keyward_crypto::SecretText;
+///
+/// let secret = SecretText::new("whsec-1".to_owned());
+/// assert_eq!(secret.expose(), "whsec-1");
+/// assert!(!format!("{secret:?}").contains("whsec"));
+/// ```
 pub struct SecretText(Zeroizing<String>);
 
 impl SecretText {

@@ -22,6 +22,18 @@ use crate::secret::SecretText;
 /// Cheap to clone, and all clones are one ring: what one of them learns or activates, all do. What
 /// these MACs cover cannot be made up by somebody who can write to the database but does not know
 /// the secret.
+///
+/// ```
+/// use keyward_crypto::{MacPurpose, MacRing};
+///
+/// let ring = MacRing::parse(MacRing::generate_secret().expose())?;
+/// let mac = ring.mac(MacPurpose::UserRow, &[b"ada", b"admin"]);
+/// assert!(ring.verify(MacPurpose::UserRow, &[b"ada", b"admin"], &mac));
+/// // Nothing moves from one part into the next, and from one purpose to another.
+/// assert!(!ring.verify(MacPurpose::UserRow, &[b"adaa", b"dmin"], &mac));
+/// assert!(!ring.verify(MacPurpose::ApiKeyRow, &[b"ada", b"admin"], &mac));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone)]
 pub struct MacRing {
     ring: LiveRing<RingKey>,

@@ -15,6 +15,20 @@ use crate::totp_step::TotpStep;
 /// Codes are made with HMAC-SHA-1 and have six digits and 30 seconds, which is all that many apps
 /// can do. To store it, seal [`to_base32`](Self::to_base32). Overwritten when dropped, redacted in
 /// `Debug`; there is no `Display`, `Clone` or `PartialEq`.
+///
+/// ```
+/// use keyward_crypto::{ProvisioningUri, TotpCode, TotpSecret};
+///
+/// let secret = TotpSecret::from_base32("GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ")?;
+/// let uri = ProvisioningUri::new(&secret, "Keyward", "ada");
+/// assert!(uri.expose().starts_with("otpauth://totp/Keyward:ada?secret=GEZDG"));
+///
+/// let typed = TotpCode::parse("768147")?;
+/// let step = secret.matched_step(&typed, 1_800_000_000).ok_or("it is the code of this step")?;
+/// // Keep the step, and refuse it and those before it: each code works once.
+/// assert_eq!(step.number(), 60_000_000);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct TotpSecret(Zeroizing<Vec<u8>>);
 
 impl TotpSecret {

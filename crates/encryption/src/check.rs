@@ -57,6 +57,32 @@ pub fn verify(stored: &[KeyRecord], fields: &KeyRing, macs: &MacRing) -> Result<
 /// # Errors
 ///
 /// [`KeepError::Refused`] when the keys are not those that the storage needs.
+///
+/// ```
+/// use keyward_encryption::{KeepError, keep};
+/// # use std::sync::Arc;
+/// # use keyward_auth::Environment;
+/// # use keyward_core::Store as _;
+/// # use keyward_crypto::{FieldKey, KeyRing, MacRing};
+/// # use keyward_store_testing::MemoryStore;
+/// # let key = FieldKey::generate();
+/// # let store = Arc::new(MemoryStore::new());
+/// # let macs = MacRing::parse(MacRing::generate_secret().expose())?;
+/// # let environment = Environment::new(store, KeyRing::new(vec![key])?, macs);
+///
+/// // `environment` is as on the page of this crate.
+/// let Environment { store, fields, macs, clock, .. } = &environment;
+/// store.write(|tx| keep(tx, fields, macs, clock.now()))?;
+/// // Any number of times.
+/// store.write(|tx| keep(tx, fields, macs, clock.now()))?;
+///
+/// // Somebody has mixed up the settings of two installations.
+/// let wrong = KeyRing::new(vec![FieldKey::generate()])?;
+/// let refused = store.write(|tx| keep(tx, &wrong, macs, clock.now()));
+/// let Err(KeepError::Refused(why)) = refused else { panic!("it is another key") };
+/// assert_eq!(why.missing_field_keys(), [fields.active()]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn keep<Tx: EncryptionKeys>(
     tx: &mut Tx,
     fields: &KeyRing,

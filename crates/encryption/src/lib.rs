@@ -16,6 +16,55 @@
 //!
 //! The secrets of `SECRET_KEY` live the same life. Rows are signed anew by [`Reencrypt`] too; the
 //! secrets of API keys when they are used.
+//!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use keyward_auth::{Environment, Host};
+//! use keyward_core::Store as _;
+//! use keyward_crypto::{FieldKey, KeyRing, MacRing};
+//! use keyward_encryption::{ManageEncryption, Pass, Reencrypt, ServingNode, Step, keep};
+//! use keyward_store_testing::MemoryStore;
+//!
+//! let (old, new) = (FieldKey::generate().expose(), FieldKey::generate().expose());
+//! let environment = Environment::new(
+//!     Arc::new(MemoryStore::new()),
+//!     KeyRing::parse(old.expose())?,
+//!     MacRing::parse(MacRing::generate_secret().expose())?,
+//! );
+//! let start = |Environment { store, fields, macs, clock, .. }: &Environment<Arc<MemoryStore>>| {
+//!     store.write(|tx| keep(tx, fields, macs, clock.now()))
+//! };
+//! // Before anything is served: refuses keys that are not those of the database.
+//! start(&environment)?;
+//! let before = environment.fields.active();
+//!
+//! // Every node gets the new key as well, and takes up its work again. Nothing is sealed under it yet.
+//! let both = KeyRing::parse(&format!("{},{}", new.expose(), old.expose()))?;
+//! let kid = both.active();
+//! environment.fields.learn(&both);
+//! start(&environment)?;
+//! let node = ServingNode::new(environment.clone(), "127.0.0.1:8080");
+//! node.join()?;
+//! assert_eq!(environment.fields.active(), before);
+//!
+//! // It would be refused if another node lacked the key.
+//! let manage = ManageEncryption::new(environment.clone());
+//! manage.activate(&Host, kid)?;
+//! assert_eq!(environment.fields.active(), kid);
+//!
+//! // Values move while everything runs.
+//! manage.start(&Host)?;
+//! let (worker, mut pass) = (Reencrypt::new(environment, node.id()), Pass::default());
+//! let ended = loop {
+//!     match worker.step(&mut pass)? {
+//!         Step::Moved(_) => {}
+//!         ended => break ended,
+//!     }
+//! };
+//! assert_eq!(ended, Step::Done { unreadable: 0 });
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod administrator;
 mod audit_keys;

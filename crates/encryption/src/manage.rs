@@ -13,6 +13,36 @@ use crate::{
 /// Moves encryption keys from state to state, and starts and pauses re-encryption.
 ///
 /// Every change is audited. None of them makes a stored value unreadable.
+///
+/// ```
+/// use keyward_auth::Host;
+/// use keyward_encryption::{EncryptionError, KeyState, Leftovers, ManageEncryption, keep};
+/// # use std::sync::Arc;
+/// # use keyward_auth::Environment;
+/// # use keyward_core::Store as _;
+/// # use keyward_crypto::{FieldKey, KeyRing, MacRing};
+/// # use keyward_store_testing::MemoryStore;
+/// # let key = FieldKey::generate();
+/// # let store = Arc::new(MemoryStore::new());
+/// # let macs = MacRing::parse(MacRing::generate_secret().expose())?;
+/// # let environment = Environment::new(store, KeyRing::new(vec![key])?, macs);
+/// # let Environment { store, fields, macs, clock, .. } = &environment;
+/// # store.write(|tx| keep(tx, fields, macs, clock.now()))?;
+///
+/// // `environment` is as on the page of this crate, and its keys are kept.
+/// let manage = ManageEncryption::new(environment.clone());
+/// let status = manage.status()?;
+/// assert_eq!(status.keys[0].state, Some(KeyState::Active));
+///
+/// let active = environment.fields.active();
+/// let refused = manage.retire(&Host, active, Leftovers::Keep);
+/// assert!(matches!(refused, Err(EncryptionError::Active)));
+/// // A key that nobody has added.
+/// let stranger = *FieldKey::generate().id();
+/// let refused = manage.activate(&Host, stranger);
+/// assert!(matches!(refused, Err(EncryptionError::UnknownKey)));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone)]
 pub struct ManageEncryption<S>(Environment<S>);
 

@@ -6,6 +6,30 @@ use crate::{EncryptionKeys, KeepError, NodeRecord, RotationState, follow_states,
 
 /// This process among those that serve one storage: says which keys it holds, and follows which
 /// one is active.
+///
+/// ```
+/// use keyward_encryption::{RotationState, ServingNode, keep};
+/// # use std::sync::Arc;
+/// # use keyward_auth::Environment;
+/// # use keyward_core::Store as _;
+/// # use keyward_crypto::{FieldKey, KeyRing, MacRing};
+/// # use keyward_store_testing::MemoryStore;
+/// # let key = FieldKey::generate();
+/// # let store = Arc::new(MemoryStore::new());
+/// # let macs = MacRing::parse(MacRing::generate_secret().expose())?;
+/// # let environment = Environment::new(store, KeyRing::new(vec![key])?, macs);
+/// # let Environment { store, fields, macs, clock, .. } = &environment;
+/// # store.write(|tx| keep(tx, fields, macs, clock.now()))?;
+///
+/// // `environment` is as on the page of this crate, and its keys are kept.
+/// let node = ServingNode::new(environment.clone(), "127.0.0.1:8080");
+/// node.join()?;
+/// // Every second or so: which key is active, and is there anything to re-encrypt?
+/// assert_eq!(node.follow()?, RotationState::Idle);
+/// // Every few seconds `join` again; on the way out:
+/// node.leave()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct ServingNode<S> {
     pub(crate) environment: Environment<S>,
     id: String,

@@ -17,6 +17,27 @@ use crate::{
 /// A value is written only over what was read, so a change that comes between stays. Whatever is
 /// left when the process dies is done by the next one: what is under the active key is done, the
 /// rest is not, and nothing else is remembered.
+///
+/// ```
+/// use keyward_encryption::{Pass, Reencrypt, Step, keep};
+/// # use std::sync::Arc;
+/// # use keyward_auth::Environment;
+/// # use keyward_core::Store as _;
+/// # use keyward_crypto::{FieldKey, KeyRing, MacRing};
+/// # use keyward_store_testing::MemoryStore;
+/// # let key = FieldKey::generate();
+/// # let store = Arc::new(MemoryStore::new());
+/// # let macs = MacRing::parse(MacRing::generate_secret().expose())?;
+/// # let environment = Environment::new(store, KeyRing::new(vec![key])?, macs);
+/// # let Environment { store, fields, macs, clock, .. } = &environment;
+/// # store.write(|tx| keep(tx, fields, macs, clock.now()))?;
+///
+/// // `environment` is as on the page of this crate, and its keys are kept.
+/// let worker = Reencrypt::new(environment, "worker 1");
+/// // Nobody has started it. See the page of this crate for one that runs.
+/// assert_eq!(worker.step(&mut Pass::default())?, Step::NotRunning);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct Reencrypt<S> {
     environment: Environment<S>,
     worker: String,

@@ -5,6 +5,17 @@ use percent_encoding::percent_decode_str;
 /// Servers differ in what they make of `..`, of encoded dots, slashes and backslashes, and of
 /// parameters behind a semicolon. A path that one of them would read as another path than the one
 /// that rules were asked about is refused.
+///
+/// ```
+/// use keyward_credentials::RequestPath;
+///
+/// let allowed = ["/v1/chat".to_owned()];
+/// assert!(RequestPath::parse("/v1/chat/completions")?.is_allowed(&allowed));
+/// assert!(!RequestPath::parse("/v1/chats")?.is_allowed(&allowed));
+/// // Some servers would take it for `/v1/admin`.
+/// assert!(RequestPath::parse("/v1/chat/%2e%2e/admin").is_err());
+/// # Ok::<(), keyward_credentials::MalformedPath>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequestPath {
     raw: String,
