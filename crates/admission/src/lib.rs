@@ -21,3 +21,8 @@ mod single;
 
 pub use lane::{Lane, NotDone};
 pub use single::Single;
+
+/// Runs the example of README.md.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -76,3 +76,8 @@ pub use proofs::{AgentProofs, ProvenAgent, VerifyError};
 pub use tree::{Affected, TreeChange};
 pub use view::{AgentView, Named};
 pub use who::Who;
+
+/// Runs the example of README.md.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

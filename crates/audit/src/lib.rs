@@ -45,3 +45,8 @@ pub use measure::describe_metrics;
 pub use ports::AuditEvents;
 pub use read::ReadAudit;
 pub use verify::{Anchor, Finding, MalformedAnchor, Verification, VerifyAudit};
+
+/// Runs the example of README.md.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -106,3 +106,8 @@ pub use scope::{Scope, Scopes, UnknownScope};
 pub use sessions::{Session, Visitor};
 pub use setup::{FirstAdmin, Setup, SetupError};
 pub use username::{AGENT_PREFIX, MalformedUsername, Username};
+
+/// Runs the example of README.md.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -80,3 +80,8 @@ pub use ports::{
 pub use recipient::{MalformedRecipient, Recipients};
 pub use restore::{Restore, RestoreError, RestoreTx, Restored};
 pub use verify::{Finding, Verified, VerifyBackup, VerifyError, VerifyTx};
+
+/// Runs the example of README.md.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

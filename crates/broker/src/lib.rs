@@ -32,3 +32,8 @@ pub use metrics::describe;
 pub use scrub::{Needles, Scrub};
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Runs the example of README.md.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -24,3 +24,8 @@ pub use time::{Clock, MalformedTimestamp, ManualClock, SystemClock, Timestamp};
 /// The target of all spans. They are for traces and not for logs, and switched on where traces are
 /// collected. What they hold may leave the machine: names and numbers of ours, nothing of a request.
 pub const SPANS: &str = "keyward_spans";
+
+/// Runs the example of README.md.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -99,3 +99,8 @@ pub use use_credential::{
 };
 pub use view::{CredentialView, FieldView};
 pub use which::Which;
+
+/// Runs the example of README.md.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -103,3 +103,8 @@ pub use ticket_id::TicketId;
 pub use totp_code::{MalformedCode, OneTimeCode, ProofCode, TotpCode};
 pub use totp_secret::{MalformedTotpSecret, TotpSecret};
 pub use totp_step::TotpStep;
+
+/// Runs the example of README.md.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

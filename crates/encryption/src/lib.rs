@@ -96,3 +96,8 @@ pub use retire::Leftovers;
 pub use safekeeping::{Kept, KitFacts, KitRegister, Safekeeping, SafekeepingRecord};
 pub use signed::{MacColumn, SignedRow, SignedRows};
 pub use status::{ColumnStatus, KeyStatus, KeyedRows, MacStatus, Status};
+
+/// Runs the example of README.md.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

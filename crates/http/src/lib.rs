@@ -57,3 +57,8 @@ pub use peers::trusted_peers;
 pub use problem::Problem;
 pub use relay::{AnswerBody, BodyError, Relay, RelayRequest, RequestBody};
 pub use services::{ApiOptions, Services};
+
+/// Runs the example of README.md.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

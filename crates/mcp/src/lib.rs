@@ -18,3 +18,8 @@ mod use_credential;
 
 pub use server::{McpAnswer, McpServer, PLACES};
 pub use services::McpServices;
+
+/// Runs the example of README.md.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -35,3 +35,8 @@ pub use rows::{
 };
 pub use source::{Source, SourceError};
 pub use warning::Warning;
+
+/// Runs the example of README.md.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -50,3 +50,8 @@ pub use public_id::{KitId, SplitId};
 pub use read::{Page, read};
 pub use share::Share;
 pub use split::{Split, SplitError};
+
+/// Runs the example of README.md.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -45,3 +45,8 @@ pub use client::Redis;
 pub use link::{Unreachable, reach};
 pub use measure::describe_metrics;
 pub use url::{RedisUrl, RedisUrlError};
+
+/// Runs the example of README.md.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

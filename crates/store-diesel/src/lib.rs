@@ -84,3 +84,8 @@ pub use migrate::{MigrateError, MigrationReport};
 pub use pipelit::PipelitDatabase;
 pub use store::{DieselStore, DieselTx, Options, PoolState};
 pub use url::{DatabaseUrl, DatabaseUrlError};
+
+/// Runs the example of README.md.
+#[cfg(all(doctest, feature = "sqlite"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -29,3 +29,8 @@ pub use contract::{
     signed_rows, units_of_work, use_counts, used_proofs, users,
 };
 pub use memory::{MemoryStore, MemoryTx, Tampering};
+
+/// Runs the example of README.md.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

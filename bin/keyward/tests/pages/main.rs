@@ -11,6 +11,7 @@
 #[path = "../running/mod.rs"]
 mod running;
 
+mod crates;
 mod guide;
 mod links;
 mod packages;
