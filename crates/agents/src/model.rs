@@ -75,4 +75,28 @@ mod tests {
             assert_eq!(mac, expected, "{frozen_at:?}");
         }
     }
+
+    #[test]
+    fn rows_are_signed_as_the_vectors_say() {
+        let vectors = include_str!("../../../docs/vectors/row-macs.json");
+        let vectors: serde_json::Value = serde_json::from_str(vectors).unwrap();
+        let macs = MacRing::danger_parse_any(vectors["secret_key"].as_str().unwrap()).unwrap();
+        for (list, at_least) in [("valid", 2), ("invalid", 4)] {
+            let cases = vectors[list].as_array().unwrap().iter();
+            let cases: Vec<_> = cases.filter(|case| case["row"] == "agent-row").collect();
+            assert!(cases.len() >= at_least);
+            for case in cases {
+                let columns = &case["columns"];
+                let record = AgentRecord {
+                    lineage: Lineage::from_stored(columns["lineage"].as_str().unwrap()).unwrap(),
+                    creator: UserId::parse(columns["creator"].as_str().unwrap()).unwrap(),
+                    purpose: None,
+                    frozen_at: columns["frozen_since"].as_i64().map(Timestamp),
+                };
+                let mac = keyward_crypto::Mac::from_stored(case["mac"].as_str().unwrap());
+                let signed = Signed::from_stored(record, mac.unwrap());
+                assert_eq!(signed.is_genuine(&macs), list == "valid", "{case}");
+            }
+        }
+    }
 }

@@ -290,4 +290,39 @@ mod tests {
             assert_eq!(mac, expected, "{legacy:?} {rules:?}");
         }
     }
+
+    #[test]
+    fn rows_are_signed_as_the_vectors_say() {
+        let vectors = include_str!("../../../docs/vectors/row-macs.json");
+        let vectors: serde_json::Value = serde_json::from_str(vectors).unwrap();
+        let macs = MacRing::danger_parse_any(vectors["secret_key"].as_str().unwrap()).unwrap();
+        for (list, at_least) in [("valid", 5), ("invalid", 3)] {
+            let cases = vectors[list].as_array().unwrap().iter();
+            let cases: Vec<_> = cases
+                .filter(|case| case["row"] == "credential-row")
+                .collect();
+            assert!(cases.len() >= at_least);
+            for case in cases {
+                let columns = &case["columns"];
+                let text = |name: &str| columns[name].as_str();
+                let number = |name: &str| columns[name].as_i64().map(LegacyId);
+                let credential = Credential {
+                    id: Id::parse(text("id").unwrap()).unwrap(),
+                    name: CredentialName::from_stored("not covered".to_owned()),
+                    credential_type: CredentialType::parse(text("type").unwrap()).unwrap(),
+                    created_by: Id::parse(text("creator").unwrap()).unwrap(),
+                    open_fields: OpenFields::from_stored(text("open_fields").unwrap()).unwrap(),
+                    created_at: Timestamp(1),
+                    updated_at: Timestamp(2),
+                    legacy: (number("legacy_id").map(Legacy::Credential))
+                        .or(number("legacy_workspace_id").map(Legacy::Workspace)),
+                    broker: text("broker").map(|rules| KeptRules::from_stored(rules).unwrap()),
+                    version: columns["version"].as_i64().unwrap(),
+                };
+                let mac = keyward_crypto::Mac::from_stored(case["mac"].as_str().unwrap());
+                let signed = Signed::from_stored(credential, mac.unwrap());
+                assert_eq!(signed.is_genuine(&macs), list == "valid", "{case}");
+            }
+        }
+    }
 }

@@ -8,29 +8,110 @@
     reason = "clippy knows test functions, but not what they share"
 )]
 
-use std::path::Path;
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 
 use keyward_crypto::{
-    ApiKey, Context, EncryptedString, FieldKey, KeyRing, Mac, MacRing, PlainFernet, ProofBinding,
-    ProofCode, ProofKey, TotpCode, TotpSecret,
+    ApiKey, Context, EncryptedString, FieldKey, KeyRing, LoginTicket, Mac, MacPurpose, MacRing,
+    PlainFernet, ProofBinding, ProofCode, ProofKey, ProvisioningUri, RecoveryCode, TotpCode,
+    TotpSecret,
 };
 use serde_json::Value;
 
-fn file(name: &str) -> Value {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/vectors");
-    let text = std::fs::read_to_string(folder.join(name)).unwrap();
-    serde_json::from_str(&text).unwrap()
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/vectors")
 }
 
-/// The members of a list, of which there have to be some.
-fn cases<'a>(file: &'a Value, list: &str) -> &'a [Value] {
-    let cases = file[list].as_array().unwrap();
-    assert!(cases.len() >= 2, "{list} has {} members", cases.len());
-    cases
+/// A file of vectors. A test that leaves one of its lists out fails.
+struct Vectors {
+    content: Value,
+    unread: RefCell<BTreeSet<String>>,
+}
+
+impl Vectors {
+    fn read(name: &str) -> Self {
+        let text = std::fs::read_to_string(folder().join(name)).unwrap();
+        let content: Value = serde_json::from_str(&text).unwrap();
+        let members = content.as_object().unwrap().iter();
+        let lists = members.filter(|(_, member)| member.is_array());
+        let unread = RefCell::new(lists.map(|(name, _)| name.clone()).collect());
+        Self { content, unread }
+    }
+
+    /// The members of a list, of which there have to be some.
+    fn cases(&self, list: &str) -> &[Value] {
+        self.unread.borrow_mut().remove(list);
+        let cases = self.content[list].as_array().unwrap();
+        assert!(cases.len() >= 2, "{list} has {} members", cases.len());
+        cases
+    }
+
+    fn text(&self, member: &str) -> &str {
+        text(&self.content, member)
+    }
+
+    /// The ring of the secret, or of the secrets, of the file. They are public, and refused as settings.
+    fn macs(&self) -> MacRing {
+        let list = match self.content.get("secret_keys") {
+            Some(_) => {
+                let keys = self.cases("secret_keys").iter();
+                keys.map(|key| key.as_str().unwrap())
+                    .collect::<Vec<_>>()
+                    .join(",")
+            }
+            None => self.text("secret_key").to_owned(),
+        };
+        MacRing::danger_parse_any(&list).unwrap()
+    }
+}
+
+impl Drop for Vectors {
+    fn drop(&mut self) {
+        let unread = self.unread.borrow();
+        assert!(
+            std::thread::panicking() || unread.is_empty(),
+            "left out: {unread:?}"
+        );
+    }
 }
 
 fn text<'a>(case: &'a Value, member: &str) -> &'a str {
     case[member].as_str().unwrap()
+}
+
+fn bytes(hex: &str) -> Vec<u8> {
+    data_encoding::HEXLOWER.decode(hex.as_bytes()).unwrap()
+}
+
+/// The 16 bytes of a UUID.
+fn id(case: &Value, member: &str) -> [u8; 16] {
+    bytes(&text(case, member).replace('-', ""))
+        .try_into()
+        .unwrap()
+}
+
+#[test]
+fn every_file_of_vectors_is_read_here() {
+    let this = include_str!("vectors.rs");
+    let mut files = 0;
+    for entry in std::fs::read_dir(folder()).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        assert!(
+            this.contains(&format!("Vectors::read(\"{name}\")")),
+            "{name}"
+        );
+        files += 1;
+    }
+    assert!(files >= 10);
+}
+
+#[test]
+#[should_panic(expected = "left out: {\"valid\"}")]
+fn a_list_that_is_left_out_is_noticed() {
+    let vectors = Vectors::read("plain-fernet.json");
+    vectors.cases("invalid");
+    vectors.cases("field_keys");
 }
 
 #[test]
@@ -40,6 +121,17 @@ fn what_the_pages_show_is_among_the_vectors() {
         ("formats.md", "sealed", "sealed-values.json"),
         ("formats.md", "api-key", "api-keys.json"),
         ("formats.md", "api-key-mac", "api-keys.json"),
+        ("formats.md", "mac-agent-row", "macs.json"),
+        ("formats.md", "mac-advice", "macs.json"),
+        ("formats.md", "row-user-mac", "row-macs.json"),
+        ("formats.md", "row-user-mfa-legacy-mac", "row-macs.json"),
+        ("formats.md", "row-key-fresh-mac", "row-macs.json"),
+        ("formats.md", "row-ticket-mac", "row-macs.json"),
+        ("formats.md", "recovery-code", "recovery-codes.json"),
+        ("formats.md", "recovery-mac", "recovery-codes.json"),
+        ("formats.md", "ticket", "login-tickets.json"),
+        ("formats.md", "ticket-mac", "login-tickets.json"),
+        ("formats.md", "totp-uri", "provisioning-uris.json"),
         ("formats.md", "totp-code", "one-time-codes.json"),
         ("agent-identity.md", "proof-at-59", "proofs.json"),
         ("agent-identity.md", "proof-at-20000000000", "proofs.json"),
@@ -53,7 +145,7 @@ fn what_the_pages_show_is_among_the_vectors() {
         let line = format!("\n{name} = \"");
         let (_, rest) = text.split_once(&line).unwrap();
         let (value, _) = rest.split_once('"').unwrap();
-        let file = file(vectors).to_string();
+        let file = std::fs::read_to_string(folder().join(vectors)).unwrap();
         assert!(file.contains(&format!("\"{value}\"")), "{page}: {name}");
     }
 }
@@ -65,8 +157,8 @@ fn field_key(text: &str) -> FieldKey {
 
 #[test]
 fn sealed_values_open_in_their_place_and_nothing_else_opens() {
-    let file = file("sealed-values.json");
-    let keys = file["field_keys"].as_object().unwrap();
+    let file = Vectors::read("sealed-values.json");
+    let keys = file.content["field_keys"].as_object().unwrap();
     let keys = keys.iter().map(|(kid, key)| {
         let key = field_key(key.as_str().unwrap());
         assert_eq!(key.id().as_str(), kid);
@@ -82,48 +174,177 @@ fn sealed_values_open_in_their_place_and_nothing_else_opens() {
             &place,
         )
     };
-    for case in cases(&file, "valid") {
+    for case in file.cases("valid") {
         assert_eq!(open(case).unwrap().expose(), text(case, "text"), "{case}");
     }
-    for case in cases(&file, "invalid") {
+    for case in file.cases("invalid") {
         assert!(open(case).is_err(), "{case}");
     }
 }
 
 #[test]
 fn plain_tokens_open_under_their_keys_and_nothing_else_opens() {
-    let file = file("plain-fernet.json");
-    let keys = file["field_keys"].as_array().unwrap().iter();
+    let file = Vectors::read("plain-fernet.json");
+    let keys = file.cases("field_keys").iter();
     let keys = keys.map(|key| field_key(key.as_str().unwrap())).collect();
     let fernet = PlainFernet::new(keys).unwrap();
-    for case in cases(&file, "valid") {
+    for case in file.cases("valid") {
         let opened = fernet.decrypt(text(case, "token")).unwrap();
         assert_eq!(&**opened, text(case, "text").as_bytes());
     }
-    for case in cases(&file, "invalid") {
+    for case in file.cases("invalid") {
         assert!(fernet.decrypt(text(case, "token")).is_err(), "{case}");
     }
 }
 
 #[test]
 fn api_keys_are_read_with_their_checksum_and_have_their_macs() {
-    let file = file("api-keys.json");
-    let macs = MacRing::danger_parse_any(text(&file, "secret_key")).unwrap();
-    for case in cases(&file, "valid") {
+    let file = Vectors::read("api-keys.json");
+    let macs = file.macs();
+    for case in file.cases("valid") {
         let key = ApiKey::parse(text(case, "key")).unwrap();
         assert_eq!(key.kind().as_str(), text(case, "kind"));
         assert_eq!(key.id().as_str(), text(case, "id"));
         assert_eq!(key.mac(&macs).as_stored(), text(case, "mac"));
         assert!(key.matches(&macs, &Mac::from_stored(text(case, "mac")).unwrap()));
     }
-    for case in cases(&file, "invalid") {
+    for case in file.cases("invalid") {
         assert!(ApiKey::parse(text(case, "key")).is_err(), "{case}");
+    }
+    for case in file.cases("wrong_macs") {
+        let key = ApiKey::parse(text(case, "key")).unwrap();
+        let mac = Mac::from_stored(text(case, "mac")).unwrap();
+        assert!(!key.matches(&macs, &mac), "{case}");
+    }
+}
+
+#[test]
+fn tickets_are_read_with_their_checksum_and_have_their_macs() {
+    let file = Vectors::read("login-tickets.json");
+    let macs = file.macs();
+    for case in file.cases("valid") {
+        let ticket = LoginTicket::parse(text(case, "ticket")).unwrap();
+        assert_eq!(ticket.id().as_str(), text(case, "id"));
+        assert_eq!(ticket.mac(&macs).as_stored(), text(case, "mac"));
+        assert!(ticket.matches(&macs, &Mac::from_stored(text(case, "mac")).unwrap()));
+    }
+    for case in file.cases("invalid") {
+        assert!(LoginTicket::parse(text(case, "ticket")).is_err(), "{case}");
+    }
+    for case in file.cases("wrong_macs") {
+        let ticket = LoginTicket::parse(text(case, "ticket")).unwrap();
+        let mac = Mac::from_stored(text(case, "mac")).unwrap();
+        assert!(!ticket.matches(&macs, &mac), "{case}");
+    }
+}
+
+#[test]
+fn recovery_codes_match_their_macs_for_their_user_alone() {
+    let file = Vectors::read("recovery-codes.json");
+    let macs = file.macs();
+    let matches = |case: &Value| {
+        let code = RecoveryCode::parse(text(case, "code")).unwrap();
+        let mac = Mac::from_stored(text(case, "mac")).unwrap();
+        code.matches(&macs, &id(case, "user"), &mac)
+    };
+    for case in file.cases("valid") {
+        assert!(matches(case), "{case}");
+        let code = RecoveryCode::parse(text(case, "code")).unwrap();
+        let made = code.mac(&macs, &id(case, "user"));
+        assert_eq!(made.as_stored(), text(case, "mac"), "{case}");
+    }
+    for case in file.cases("invalid") {
+        assert!(!matches(case), "{case}");
+    }
+    for malformed in file.cases("malformed") {
+        let code = RecoveryCode::parse(malformed.as_str().unwrap());
+        assert!(code.is_err(), "{malformed}");
+    }
+}
+
+/// Whether the MAC of a case is one over its parts; what is no MAC is none.
+fn is_genuine(macs: &MacRing, purpose: &str, case: &Value) -> bool {
+    let parts = parts(case);
+    let parts: Vec<_> = parts.iter().map(Vec::as_slice).collect();
+    let mac = Mac::from_stored(text(case, "mac"));
+    mac.is_some_and(|mac| macs.verify(self::purpose(purpose), &parts, &mac))
+}
+
+fn parts(case: &Value) -> Vec<Vec<u8>> {
+    let parts = case["parts"].as_array().unwrap().iter();
+    parts.map(|part| bytes(part.as_str().unwrap())).collect()
+}
+
+/// The purpose with a name of docs/formats.md.
+fn purpose(name: &str) -> MacPurpose {
+    let place = PURPOSES.iter().position(|purpose| *purpose == name);
+    MacPurpose::ALL[place.unwrap()]
+}
+
+/// In the order of [`MacPurpose::ALL`].
+const PURPOSES: [&str; MacPurpose::ALL.len()] = [
+    "api-key",
+    "api-key-row",
+    "user-row",
+    "credential-row",
+    "audit-event",
+    "audit-head",
+    "idempotent-request",
+    "recovery-code",
+    "login-ticket",
+    "limit-subject",
+    "totp-row",
+    "login-ticket-row",
+    "agent-row",
+    "advice",
+];
+
+#[test]
+fn macs_are_genuine_for_their_purpose_parts_and_secret_alone() {
+    let file = Vectors::read("macs.json");
+    let macs = file.macs();
+    let mut seen = BTreeSet::new();
+    for case in file.cases("valid") {
+        assert!(is_genuine(&macs, text(case, "purpose"), case), "{case}");
+        seen.insert(text(case, "purpose"));
+    }
+    assert_eq!(seen, BTreeSet::from(PURPOSES));
+    for case in file.cases("invalid") {
+        assert!(!is_genuine(&macs, text(case, "purpose"), case), "{case}");
+    }
+}
+
+/// That rows have these parts is tested where the rows are.
+#[test]
+fn macs_of_rows_are_genuine_for_their_parts_alone() {
+    let file = Vectors::read("row-macs.json");
+    let macs = file.macs();
+    for case in file.cases("valid") {
+        assert!(is_genuine(&macs, text(case, "row"), case), "{case}");
+    }
+    for case in file.cases("invalid") {
+        assert!(!is_genuine(&macs, text(case, "row"), case), "{case}");
+    }
+}
+
+#[test]
+fn apps_are_enrolled_by_these_uris_and_no_others() {
+    let file = Vectors::read("provisioning-uris.json");
+    let made = |case: &Value| {
+        let secret = TotpSecret::from_base32(text(case, "secret")).unwrap();
+        ProvisioningUri::new(&secret, text(case, "issuer"), text(case, "account"))
+    };
+    for case in file.cases("valid") {
+        assert_eq!(made(case).expose(), text(case, "uri"));
+    }
+    for case in file.cases("invalid") {
+        assert_ne!(made(case).expose(), text(case, "uri"), "{case}");
     }
 }
 
 #[test]
 fn codes_of_people_match_in_their_step_and_in_the_next_one() {
-    let file = file("one-time-codes.json");
+    let file = Vectors::read("one-time-codes.json");
     let matches = |case: &Value| {
         let secret = TotpSecret::from_base32(text(case, "secret")).unwrap();
         let code = TotpCode::parse(text(case, "code")).unwrap();
@@ -133,13 +354,13 @@ fn codes_of_people_match_in_their_step_and_in_the_next_one() {
             secret.matched_step(&code, time + 30).is_some(),
         )
     };
-    for case in cases(&file, "valid") {
+    for case in file.cases("valid") {
         assert_eq!(matches(case), (true, true), "{case}");
     }
-    for case in cases(&file, "invalid") {
+    for case in file.cases("invalid") {
         assert!(!matches(case).0, "{case}");
     }
-    for malformed in cases(&file, "malformed") {
+    for malformed in file.cases("malformed") {
         assert!(
             TotpCode::parse(malformed.as_str().unwrap()).is_err(),
             "{malformed}"
@@ -149,13 +370,8 @@ fn codes_of_people_match_in_their_step_and_in_the_next_one() {
 
 #[test]
 fn proofs_match_for_their_prover_audience_and_purpose_alone() {
-    let file = file("proofs.json");
-    let secret = TotpSecret::from_base32(text(&file, "secret")).unwrap();
-    let id = |case: &Value, member: &str| -> [u8; 16] {
-        let hex = text(case, member).replace('-', "");
-        let bytes = data_encoding::HEXLOWER.decode(hex.as_bytes()).unwrap();
-        bytes.try_into().unwrap()
-    };
+    let file = Vectors::read("proofs.json");
+    let secret = TotpSecret::from_base32(file.text("secret")).unwrap();
     let matches = |case: &Value| {
         let (prover, audience) = (id(case, "prover"), id(case, "audience"));
         let binding = ProofBinding {
@@ -169,10 +385,14 @@ fn proofs_match_for_their_prover_audience_and_purpose_alone() {
             .matched_step(&code, time)
             .is_some()
     };
-    for case in cases(&file, "valid") {
+    for case in file.cases("valid") {
         assert!(matches(case), "{case}");
     }
-    for case in cases(&file, "invalid") {
+    for case in file.cases("invalid") {
         assert!(!matches(case), "{case}");
+    }
+    for malformed in file.cases("malformed") {
+        let code = ProofCode::parse(malformed.as_str().unwrap());
+        assert!(code.is_err(), "{malformed}");
     }
 }
