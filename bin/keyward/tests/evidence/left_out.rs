@@ -29,13 +29,16 @@ const NEAR: usize = 12;
 
 /// The sources of all tests, and of what they share.
 fn sources() -> Vec<PathBuf> {
-    let mut folders = vec![file("bin"), file("crates")];
+    let mut folders = vec![file("bin"), file("crates"), file("examples")];
     let mut sources = Vec::new();
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
             if path.is_dir() {
-                folders.push(path);
+                // An example can have been built where it is.
+                if !path.ends_with("target") {
+                    folders.push(path);
+                }
             } else if path.extension().is_some_and(|extension| extension == "rs") {
                 sources.push(path);
             }
