@@ -10,8 +10,8 @@ use crate::{AdviceName, ApiKeyRecord, ApiKeys, Environment};
 /// were used last, and after a change of `SECRET_KEY` the MAC of their secret under the new one.
 ///
 /// To the minute, so that most requests have nothing to note. What was not flushed when the
-/// process dies is lost: the time of last use is a help for cleaning up, not a record (that is the
-/// audit log), and a MAC is made anew at the next use.
+/// process dies is lost: the time of last use is a help for cleaning up and lets sessions end that nobody uses
+/// (then earlier than otherwise), not a record (that is the audit log), and a MAC is made anew at the next use.
 ///
 /// ```
 /// use keyward_auth::{Environment, ManageKeys, Username};
