@@ -4,6 +4,19 @@ use keyward_crypto::{MacPurpose, MacRing, TotpStep};
 use crate::UserId;
 
 /// What attempts are counted for: one authenticator, never a name that somebody typed.
+///
+/// ```
+/// use keyward_auth::{LimitSubject, UserId};
+/// use keyward_crypto::MacRing;
+///
+/// let user = UserId::generate();
+/// assert_eq!(LimitSubject::totp(user).as_str(), format!("totp:{user}"));
+/// // What was typed in place of a name is counted, and not kept.
+/// let macs = MacRing::parse(MacRing::generate_secret().expose())?;
+/// let typed = LimitSubject::password(&macs, None, "hunter2", "192.0.2.7");
+/// assert!(!typed.as_str().contains("hunter2"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LimitSubject {
     key: String,

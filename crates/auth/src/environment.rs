@@ -7,6 +7,24 @@ use keyward_crypto::{KeyRing, MacRing, Passwords};
 use crate::{Advice, Hashing, NoAdvice};
 
 /// What the services work with. Cheap to clone where `S` is.
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use keyward_auth::Environment;
+/// use keyward_core::{Clock, ManualClock, Timestamp};
+/// use keyward_crypto::{FieldKey, KeyRing, MacRing};
+/// use keyward_store_testing::MemoryStore;
+///
+/// let fields = KeyRing::new(vec![FieldKey::generate()])?;
+/// let macs = MacRing::parse(MacRing::generate_secret().expose())?;
+/// // Of a server; in tests with a clock that they set.
+/// let served = Environment::new(Arc::new(MemoryStore::new()), fields, macs);
+/// let clock: Arc<dyn Clock> = Arc::new(ManualClock::at(Timestamp(1_800_000_000)));
+/// let tested = Environment { clock, ..served };
+/// assert_eq!(tested.clock.now().to_string(), "2027-01-15T08:00:00Z");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone)]
 pub struct Environment<S> {
     /// Where everything is kept.

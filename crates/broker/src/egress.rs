@@ -28,6 +28,18 @@ pub use system::SystemLookup;
 /// Sends requests, and only to where they may go.
 ///
 /// Make one for the whole process: it keeps connections open for the next request.
+///
+/// ```
+/// use keyward_broker::{AllowPrivate, Egress, Forbidden};
+///
+/// let egress = Egress::new("127.0.0.1".parse::<AllowPrivate>()?);
+/// assert!(egress.check("https://api.example.com/v1".parse()?).is_ok());
+/// assert!(egress.check("https://127.0.0.1:11434/".parse()?).is_ok());
+/// assert!(egress.check("https://10.0.0.1/".parse()?).is_err());
+/// let user = egress.check("https://ada:secret@api.example.com/".parse()?);
+/// assert!(matches!(user, Err(Forbidden::UserInfo)));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct Egress {
     allowed: Arc<AllowPrivate>,
     lookup: Arc<dyn Lookup>,

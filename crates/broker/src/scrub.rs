@@ -25,6 +25,21 @@ use scan::Found;
 /// What cannot be the beginning of a secret is passed on at once, and as the very same memory when
 /// nothing in it was replaced. The rest waits for the next piece: never more than the longest
 /// spelling of a secret. Call [`Scrub::finish`] at the end, or what waits is lost.
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use keyward_broker::{Needles, Scrub};
+///
+/// let mut scrub = Scrub::new(Arc::new(Needles::new(["sk-live-0123456789"])));
+/// // In base64, as the user name of a service that repeats it.
+/// let body = "your key: c2stbGl2ZS0wMTIzNDU2Nzg5 (and no other)";
+/// let mut passed_on = scrub.push(body.into());
+/// passed_on.extend(scrub.finish());
+/// let passed_on = passed_on.concat();
+/// assert!(passed_on.starts_with(b"your key: *") && passed_on.ends_with(b"* (and no other)"));
+/// assert_eq!(scrub.replacements(), 1);
+/// ```
 pub struct Scrub {
     needles: Arc<Needles>,
     /// Starts with what may be the beginning of a secret; empty when nothing may.

@@ -12,6 +12,20 @@ use super::address::Reach;
 /// private, loopback and unique local addresses; an address or a range allows itself, however
 /// somebody came to it. So link-local addresses and the metadata services of clouds are open only
 /// to who writes down their addresses.
+///
+/// ```
+/// use keyward_broker::{AllowPrivate, EntryProblem};
+///
+/// let allowed: AllowPrivate = "ollama, 10.1.2.0/24".parse()?;
+/// assert!(allowed.allows_address("10.1.2.3".parse()?));
+/// assert!(!allowed.allows_address("10.1.3.3".parse()?));
+/// // The metadata service of clouds.
+/// assert!(!allowed.allows_address("169.254.169.254".parse()?));
+///
+/// let refused = "10.1.2.3/24".parse::<AllowPrivate>();
+/// assert!(refused.is_err_and(|error| error.problem == EntryProblem::HostBits));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AllowPrivate {
     names: Vec<String>,

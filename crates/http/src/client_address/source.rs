@@ -5,6 +5,15 @@ use std::net::{IpAddr, Ipv6Addr};
 /// address, because whoever has one address of a /64 has all of them.
 ///
 /// It is good for counting and for logs. Nothing is allowed because of it.
+///
+/// ```
+/// use keyward_http::Source;
+///
+/// let of = |address: &str| address.parse().map(Source::of);
+/// assert_eq!(of("::ffff:192.0.2.7")?, of("192.0.2.7")?);
+/// assert_eq!(of("2001:db8:0:1::7")?.to_string(), "2001:db8:0:1::/64");
+/// # Ok::<(), std::net::AddrParseError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Source(IpAddr);
 
