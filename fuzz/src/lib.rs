@@ -7,6 +7,7 @@
 mod http;
 mod values;
 
+use std::net::IpAddr;
 use std::str::from_utf8;
 use std::sync::Arc;
 
@@ -18,9 +19,10 @@ use keyward_broker::{AllowPrivate, Needles, Scrub};
 use keyward_credentials::{BrokerRules, Detail, RequestPath};
 use keyward_crypto::{
     ApiKey, Context, EncryptedString, KeyRing, LoginTicket, Mac, MacRing, OneTimeCode, PlainFernet,
-    RecoveryCode, TotpCode, TotpSecret,
+    RecoveryCode, SecretText, TotpCode, TotpSecret,
 };
 use keyward_http::Network;
+use keyward_recovery::Page;
 use url::Url;
 
 pub use http::http;
@@ -229,16 +231,35 @@ pub fn credential_detail(data: &[u8]) {
     }
 }
 
-/// An address is in the network that is read of it.
+/// A network that is read is printed in the form that is read again, and a range has that form only.
 pub fn client_network(data: &[u8]) {
     let Ok(text) = from_utf8(data) else { return };
-    let _ = text.parse::<Network>();
+    if let Ok(network) = text.parse::<Network>() {
+        let printed = network.to_string();
+        let again: Network = printed.parse().expect("our own");
+        assert_eq!(again.to_string(), printed);
+        if let Some((_, prefix)) = text.split_once('/') {
+            assert!(printed.ends_with(&format!("/{prefix}")), "{printed}");
+        }
+    }
 }
 
-/// What may be reached is read or refused.
+/// The metadata service of a cloud is open to whoever writes its address down, alone or in a range.
 pub fn allow_private(data: &[u8]) {
     let Ok(text) = from_utf8(data) else { return };
-    let _ = text.parse::<AllowPrivate>();
+    let Ok(allowed) = text.parse::<AllowPrivate>() else {
+        return;
+    };
+    let metadata = IpAddr::from([169, 254, 169, 254]);
+    if allowed.allows_address(metadata) {
+        let names_it = |entry: &str| {
+            entry.contains('/')
+                || entry
+                    .parse()
+                    .is_ok_and(|address: IpAddr| address.to_canonical() == metadata)
+        };
+        assert!(text.split(',').any(|entry| names_it(entry.trim())));
+    }
 }
 
 /// An anchor that is read is printed in the form that is read again.
@@ -252,10 +273,22 @@ pub fn audit_anchor(data: &[u8]) {
     }
 }
 
-/// Pages that people have typed are read or refused.
+/// A page that people have typed is printed in the form that is read again.
 pub fn recovery_page(data: &[u8]) {
     let Ok(text) = from_utf8(data) else { return };
-    let _ = keyward_recovery::read(text);
+    for page in keyward_recovery::read(text).unwrap_or_default() {
+        let printed = printed(&page);
+        let again = keyward_recovery::read(printed.expose()).expect("our own");
+        assert_eq!(again.len(), 1);
+        assert_eq!(self::printed(&again[0]).expose(), printed.expose());
+    }
+}
+
+fn printed(page: &Page) -> SecretText {
+    match page {
+        Page::Kit(kit) => kit.page(),
+        Page::Share(share) => share.page(),
+    }
 }
 
 /// A file that nobody of ours has made is no whole backup.
@@ -274,7 +307,7 @@ pub fn backup(data: &[u8]) {
 }
 
 /// However an answer is cut into pieces, the same comes out: as long as it was, and without the
-/// secret.
+/// secret. Where the secret has no other spelling, that is what a plain search replaces.
 pub fn scrub(data: &[u8]) {
     let Some((&size, rest)) = data.split_first() else {
         return;
@@ -295,6 +328,50 @@ pub fn scrub(data: &[u8]) {
     assert_eq!(whole.len(), body.len());
     let secret = SECRET.as_bytes();
     assert!(!whole.windows(secret.len()).any(|window| window == secret));
+    if !may_be_spelled_otherwise(&body) {
+        assert_eq!(whole, replaced(&body));
+    }
+}
+
+/// Whether there is anything in `body` that another spelling of the secret needs.
+fn may_be_spelled_otherwise(body: &[u8]) -> bool {
+    // A half of each spelling, so that whatever stands around it does not matter.
+    let half = &SECRET.as_bytes()[6..16];
+    let hex: String = half.iter().map(|byte| format!("{byte:02x}")).collect();
+    let base64 = (0..3).map(|skip| {
+        // Whole groups of three, which are spelled alike wherever they stand.
+        let groups = &half[skip..skip + 6];
+        groups.chunks(3).flat_map(base64_of).collect::<Vec<u8>>()
+    });
+    let spellings: Vec<Vec<u8>> = base64.chain([hex.into_bytes()]).collect();
+    let lower = body.to_ascii_lowercase();
+    body.iter().any(|byte| matches!(byte, b'%' | b'\\' | b'&'))
+        || spellings.iter().any(|spelling| {
+            let spelling = spelling.to_ascii_lowercase();
+            lower
+                .windows(spelling.len())
+                .any(|window| window == spelling)
+        })
+}
+
+/// Three bytes as four characters.
+fn base64_of(group: &[u8]) -> [u8; 4] {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let bits = group
+        .iter()
+        .fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte));
+    [18, 12, 6, 0].map(|shift| ALPHABET[(bits >> shift & 63) as usize])
+}
+
+/// The secret replaced by stars, as one would first write it.
+fn replaced(body: &[u8]) -> Vec<u8> {
+    let (mut out, secret) = (body.to_vec(), SECRET.as_bytes());
+    for at in 0..body.len() {
+        if body[at..].starts_with(secret) {
+            out[at..at + secret.len()].fill(b'*');
+        }
+    }
+    out
 }
 
 fn scrubbed(needles: &Arc<Needles>, body: &[u8], size: usize) -> Vec<u8> {

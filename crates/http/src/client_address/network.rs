@@ -57,7 +57,7 @@ impl FromStr for Network {
         let address: IpAddr = address.parse().map_err(|_| NetworkError::Malformed)?;
         let bits: u8 = if address.is_ipv4() { 32 } else { 128 };
         let prefix = match prefix {
-            Some(prefix) => prefix.parse().map_err(|_| NetworkError::Malformed)?,
+            Some(prefix) => prefix_length(prefix).ok_or(NetworkError::Malformed)?,
             None => bits,
         };
         if prefix > bits {
@@ -71,6 +71,12 @@ impl FromStr for Network {
         }
         Ok(Self { address, prefix })
     }
+}
+
+/// In the one form in which it is printed: no sign, no zero before it.
+fn prefix_length(text: &str) -> Option<u8> {
+    let length: u8 = text.parse().ok()?;
+    (length.to_string() == text).then_some(length)
 }
 
 impl fmt::Display for Network {
@@ -163,6 +169,8 @@ mod tests {
             "::/129",
             "10.0.0.0/",
             "10.0.0.0/-1",
+            "10.0.0.0/+8",
+            "10.0.0.0/08",
         ] {
             assert_eq!(
                 text.parse::<Network>(),
