@@ -44,6 +44,7 @@ mod derive;
 mod encrypted_string;
 mod field_key;
 mod foreign_key;
+mod guessable;
 mod key_id;
 mod key_ring;
 mod live_ring;
