@@ -1,8 +1,9 @@
 use keyward_audit::{Action, Event, Subject};
 use keyward_core::{Id, LegacyId, Store, StoreError, Timestamp};
-use keyward_crypto::{ApiKeyId, Password, PasswordHash, Signed};
+use keyward_crypto::{ApiKeyId, Password, PasswordError, PasswordHash, Signed};
 use serde::{Deserialize, Serialize};
 
+use crate::chosen_password::ChosenPassword;
 use crate::password_check::PasswordCheck;
 use crate::permit::needs::Read;
 use crate::{
@@ -70,6 +71,7 @@ impl<S: Store<Tx: AuthTx>> ManageUsers<S> {
         if new.username.is_of_agent() {
             return Err(UserError::NameOfAgents);
         }
+        let password = ChosenPassword::of(&new.username, &new.password)?;
         let now = self.0.clock.now();
         let user = User {
             id: Id::generate(),
@@ -77,7 +79,7 @@ impl<S: Store<Tx: AuthTx>> ManageUsers<S> {
             kind: UserKind::Human,
             role: new.role,
             status: UserStatus::Active,
-            password_hash: Some(self.0.hashing.hash(&new.password)?),
+            password_hash: Some(password.hash(&self.0.hashing)?),
             first_name: new.first_name.clone(),
             last_name: new.last_name.clone(),
             created_at: now,
@@ -177,7 +179,8 @@ impl<S: Store<Tx: AuthTx>> ManageUsers<S> {
         id: UserId,
         password: &Password,
     ) -> Result<UserView, UserError> {
-        let hash = self.0.hashing.hash(password)?;
+        let username = Username::from_stored(self.view(id)?.username);
+        let hash = ChosenPassword::of(&username, password)?.hash(&self.0.hashing)?;
         let now = self.0.clock.now();
         self.0.store.write(|tx| {
             let actor = host.authorise(tx, &self.0.macs, now)?;
@@ -213,11 +216,14 @@ impl<S: Store<Tx: AuthTx>> ManageUsers<S> {
             // Before anything is counted or hashed, so that a stolen session cannot try passwords.
             caller.require_fresh_factor(self.0.clock.now())?;
         }
+        let chosen = passwords
+            .map(|(_, new)| ChosenPassword::of(&caller.username, new))
+            .transpose()?;
         let right = passwords
             .map(|(current, _)| PasswordCheck(&self.0).check(&caller.username, current, visitor))
             .transpose()?;
-        let hash = passwords
-            .map(|(_, new)| self.0.hashing.hash(new))
+        let hash = chosen
+            .map(|chosen| chosen.hash(&self.0.hashing))
             .transpose()?;
         let now = self.0.clock.now();
         self.0.store.write(|tx| {
@@ -497,6 +503,9 @@ pub enum UserError {
     /// The current password was not accepted.
     #[error(transparent)]
     Password(#[from] PasswordRefused),
+    /// The new password cannot be chosen for this account.
+    #[error(transparent)]
+    NewPassword(#[from] PasswordError),
     /// See [`Overloaded`].
     #[error(transparent)]
     Overloaded(#[from] Overloaded),

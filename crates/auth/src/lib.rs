@@ -40,6 +40,7 @@ mod advice;
 mod api_keys;
 mod attempts;
 mod authenticate;
+mod chosen_password;
 mod codes;
 mod environment;
 mod factors;

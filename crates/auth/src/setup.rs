@@ -1,9 +1,10 @@
 use keyward_audit::{Actor, AuditEvents as _, Event};
 use keyward_core::{Id, Store, StoreError};
-use keyward_crypto::{ApiKey, ApiKeyKind, Password, Signed};
+use keyward_crypto::{ApiKey, ApiKeyKind, Password, PasswordError, Signed};
 
 use crate::accounts::{USER_CREATE, subject as user_subject};
 use crate::api_keys::{Draft, KEY_CREATE, subject as key_subject};
+use crate::chosen_password::ChosenPassword;
 use crate::{
     ApiKeys as _, AuthTx, Environment, KeyName, Overloaded, PersonName, Role, Scopes, User, UserId,
     UserKind, UserStatus, Username, Users as _,
@@ -59,6 +60,7 @@ impl<S: Store<Tx: AuthTx>> Setup<S> {
         if username.is_of_agent() {
             return Err(SetupError::NameOfAgents);
         }
+        let password = ChosenPassword::of(username, password)?;
         let now = self.0.clock.now();
         let user = User {
             id: Id::generate(),
@@ -66,7 +68,7 @@ impl<S: Store<Tx: AuthTx>> Setup<S> {
             kind: UserKind::Human,
             role: Role::Admin,
             status: UserStatus::Active,
-            password_hash: Some(self.0.hashing.hash(password)?),
+            password_hash: Some(password.hash(&self.0.hashing)?),
             first_name: PersonName::from_stored(String::new()),
             last_name: PersonName::from_stored(String::new()),
             created_at: now,
@@ -123,6 +125,9 @@ pub enum SetupError {
     /// Only agents have such names.
     #[error("names that begin with `agent_` are for agents")]
     NameOfAgents,
+    /// The password cannot be chosen for this account.
+    #[error(transparent)]
+    Password(#[from] PasswordError),
     /// There are users already.
     #[error("this Keyward has users already")]
     AlreadyDone,

@@ -67,12 +67,13 @@ pub(crate) fn first_start(installation: &Installation) -> Result<(), Failure> {
 fn make(
     installation: &Installation,
     username: &Username,
-    password: &Password,
+    chosen: &Password,
 ) -> Result<Option<keyward_crypto::ApiKey>, Failure> {
-    match installation.setup().first_admin(username, password) {
+    match installation.setup().first_admin(username, chosen) {
         Ok(made) => Ok(Some(made.key)),
         Err(SetupError::AlreadyDone) => Ok(None),
         Err(error @ SetupError::NameOfAgents) => Err(Failure::refused(error)),
+        Err(SetupError::Password(error)) => Err(Failure::configuration(password::unfit(error))),
         Err(error) => Err(broken(&error)),
     }
 }

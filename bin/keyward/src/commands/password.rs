@@ -2,7 +2,7 @@
 
 use std::io::Read as _;
 
-use keyward_crypto::{MacRing, Password, SecretText};
+use keyward_crypto::{MacRing, Password, PasswordError, SecretText};
 use zeroize::Zeroizing;
 
 use crate::exit::Failure;
@@ -16,8 +16,12 @@ pub(super) fn from_stdin() -> Result<Password, String> {
         .read_to_string(&mut text)
         .map_err(|_| "the password on standard input is not UTF-8 text".to_owned())?;
     let line = text.trim_end_matches(['\r', '\n']);
-    Password::new_secret(SecretText::from(line))
-        .map_err(|error| format!("the password on standard input: {error}"))
+    Password::new_secret(SecretText::from(line)).map_err(unfit)
+}
+
+/// What is wrong with a password that somebody chose. Those that were generated are always fit.
+pub(super) fn unfit(error: PasswordError) -> String {
+    format!("the password on standard input: {error}")
 }
 
 /// A password of 256 random bits, with its text for showing it.

@@ -278,13 +278,32 @@ fn passwords_that_cannot_be_are_refused_and_not_repeated() {
         &["user", "add", "--username", "eve", "--password-stdin"] as &[&str],
         &["user", "set-password", "ada", "--password-stdin"],
     ] {
-        for password in ["", "\n", "eleven char", &"too-long ".repeat(200)] {
+        let (long, repeated) = ("too-long ".repeat(200), "over! ".repeat(9));
+        for password in ["", "\n", "eleven char", &long, &repeated, "Unbelievable"] {
             let ran = refused(&home, arguments, password, "password on standard input");
             assert!(password.trim().is_empty() || !ran.stderr.contains(password.trim()));
         }
     }
     let list = done(&home, &["user", "list"], "");
     assert_eq!(list.lines().count(), 3, "{list}");
+}
+
+#[test]
+fn the_name_of_a_user_and_of_the_product_are_no_password_of_theirs() {
+    let (home, _) = with_ada();
+    let add = ["user", "add", "--username", "eve", "--password-stdin"];
+    let set = ["user", "set-password", "ada", "--password-stdin"];
+    for (arguments, password) in [
+        (&add as &[&str], "Eve 1815-12-10"),
+        (&add, "my-keyward-eve"),
+        (&set, "ada: 1815-12-10"),
+        (&set, "keyward-1815"),
+    ] {
+        let ran = refused(&home, arguments, password, "the user name and the name");
+        assert!(!ran.stderr.contains(password), "{ran:?}");
+    }
+    done(&home, &add, "ada: 1815-12-10");
+    done(&home, &set, "ada: 1815-12-10, a Sunday");
 }
 
 #[test]

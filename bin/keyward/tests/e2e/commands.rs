@@ -73,6 +73,24 @@ fn init_refuses_a_password_that_is_too_short_and_makes_nobody() {
 }
 
 #[test]
+fn init_refuses_a_password_that_is_guessed_first_and_makes_nobody() {
+    let home = Home::new();
+    let arguments = ["init", "--username", "ada.lovelace", "--password-stdin"];
+    for password in [
+        "Qwerty123456",
+        "456789012345",
+        "Ada.Lovelace",
+        "keyward-2026",
+    ] {
+        let refused = home.run_with_input(&arguments, password);
+        assert_eq!(refused.code, 78, "{refused:?}");
+        assert!(refused.stderr.contains("guessed first"), "{refused:?}");
+        assert!(!refused.texts().contains(password));
+    }
+    assert_eq!(home.run_with_input(&arguments, "twelve chars").code, 0);
+}
+
+#[test]
 fn migrating_twice_changes_nothing_the_second_time() {
     for home in [Some(Home::new()), Home::on_postgres()]
         .into_iter()

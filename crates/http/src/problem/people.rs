@@ -175,6 +175,9 @@ impl From<UserError> for Problem {
             }
             UserError::Denied(denied) => denied.into(),
             UserError::Password(refused) => refused.into(),
+            UserError::NewPassword(error) => {
+                Self::invalid(vec![FieldError::new("password", error)])
+            }
             UserError::Overloaded(Overloaded) => Self::overloaded(),
             UserError::Busy => Self::busy(),
             UserError::Idempotency(_) => Self::idempotency_conflict(),

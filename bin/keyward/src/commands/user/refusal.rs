@@ -1,5 +1,6 @@
 use keyward_auth::{CodeError, MfaError, UserError};
 
+use crate::commands::password;
 use crate::commands::people::NO_SUCH_USER;
 use crate::exit::Failure;
 use crate::wiring::broken;
@@ -24,6 +25,7 @@ pub(super) fn no_change(error: &UserError) -> Failure {
              `keyward agent revoke`"
         }
         UserError::Busy => BUSY,
+        UserError::NewPassword(error) => return Failure::refused(password::unfit(*error)),
         _ => return broken(error),
     })
 }
