@@ -2,7 +2,7 @@ use std::sync::Barrier;
 use std::thread;
 
 use keyward_auth::{Role, Scopes, SetupError, UserKind, UserStatus};
-use keyward_crypto::Verdict;
+use keyward_crypto::{PasswordError, Verdict};
 
 use crate::world::{World, hashing, password, username};
 
@@ -32,6 +32,22 @@ fn the_first_admin_is_made_once() {
     assert_eq!(principal.key.scopes, Scopes::all());
     assert_eq!(principal.key.expires_at, None);
     assert_eq!(world.actions(), ["user.create", "api_key.create"]);
+}
+
+#[test]
+fn the_first_admin_has_no_password_that_is_mostly_their_name() {
+    let world = World::new();
+    let name = username("ada.lovelace");
+    let refused = world
+        .setup()
+        .first_admin(&name, &password("ada.lovelace-1843"));
+    assert!(matches!(
+        refused,
+        Err(SetupError::Password(PasswordError::Context))
+    ));
+    assert!(world.setup().is_due().unwrap());
+    let secret = password("ada.lovelace and her engine");
+    world.setup().first_admin(&name, &secret).unwrap();
 }
 
 #[test]
