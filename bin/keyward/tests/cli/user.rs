@@ -296,7 +296,7 @@ fn the_name_of_a_user_and_of_the_product_are_no_password_of_theirs() {
     for (arguments, password) in [
         (&add as &[&str], "Eve 1815-12-10"),
         (&add, "my-keyward-eve"),
-        (&set, "ada: 1815-12-10"),
+        (&set, "ada 1815-12-10"),
         (&set, "keyward-1815"),
     ] {
         let ran = refused(&home, arguments, password, "the user name and the name");
