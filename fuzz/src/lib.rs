@@ -337,13 +337,16 @@ pub fn scrub(data: &[u8]) {
 fn may_be_spelled_otherwise(body: &[u8]) -> bool {
     // A half of each spelling, so that whatever stands around it does not matter.
     let half = &SECRET.as_bytes()[6..16];
-    let hex: String = half.iter().map(|byte| format!("{byte:02x}")).collect();
+    let digit = |bits: u8| b"0123456789abcdef"[usize::from(bits)];
+    let hex = half
+        .iter()
+        .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]);
     let base64 = (0..3).map(|skip| {
         // Whole groups of three, which are spelled alike wherever they stand.
         let groups = &half[skip..skip + 6];
         groups.chunks(3).flat_map(base64_of).collect::<Vec<u8>>()
     });
-    let spellings: Vec<Vec<u8>> = base64.chain([hex.into_bytes()]).collect();
+    let spellings: Vec<Vec<u8>> = base64.chain([hex.collect()]).collect();
     let lower = body.to_ascii_lowercase();
     body.iter().any(|byte| matches!(byte, b'%' | b'\\' | b'&'))
         || spellings.iter().any(|spelling| {
