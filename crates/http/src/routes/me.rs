@@ -148,8 +148,8 @@ pub(crate) struct ProfileChange {
     last_name: Option<String>,
     #[schema(value_type = String, format = "password", write_only, required = false)]
     current_password: Option<SecretText>,
-    /// 12 to 1,024 bytes without the user name and `keyward`; not one that many people use, no
-    /// short text over and over, and no row such as `123456789012`.
+    /// 12 to 1,024 bytes; the user name and `keyward` do not count. Not one that many people use,
+    /// no short text over and over, and no row such as `456789012345`.
     #[schema(value_type = String, format = "password", write_only, required = false)]
     password: Option<SecretText>,
 }

@@ -116,8 +116,8 @@ pub(crate) struct CreateUser {
     /// Letters, digits and `. _ - @ +`. Upper and lower case are the same.
     #[schema(min_length = 1, max_length = 64)]
     username: String,
-    /// 12 to 1,024 bytes without the user name and `keyward`; not one that many people use, no
-    /// short text over and over, and no row such as `123456789012`.
+    /// 12 to 1,024 bytes; the user name and `keyward` do not count. Not one that many people use,
+    /// no short text over and over, and no row such as `456789012345`.
     #[schema(value_type = String, format = "password", write_only)]
     password: SecretText,
     #[serde(default)]
