@@ -516,6 +516,8 @@ mod tests {
     fn recovery_codes_and_passwords_never_end() {
         for policy in [AttemptPolicy::RECOVERY, AttemptPolicy::PASSWORD] {
             let mut subject = Subject::failed(policy, 99);
+            subject.state.month_start = NOW;
+            subject.state.month_fails = 199;
             assert!(subject.try_at(NOW).unwrap().locks, "they lock");
             assert_eq!(subject.state.disabled_at, None);
             assert_eq!(subject.state.locked_until, NOW + 86_400);
@@ -691,7 +693,7 @@ mod tests {
             subject.state = subject.state.forgive();
         }
         assert_eq!(subject.tries_at(NOW, 1), 0);
-        assert_eq!(subject.state.fails, 3);
+        assert_eq!((subject.state.fails, subject.state.month_fails), (3, 0));
     }
 
     #[test]
@@ -718,6 +720,15 @@ mod tests {
         let ended = |fails| AttemptState { fails, ..locked }.forgive().disabled_at;
         assert_eq!(ended(101), Some(NOW));
         assert_eq!(ended(100), None);
+        let in_month = |month_fails| {
+            let state = AttemptState {
+                month_fails,
+                ..locked
+            };
+            state.forgive().disabled_at
+        };
+        assert_eq!(in_month(201), Some(NOW));
+        assert_eq!(in_month(200), None);
         assert_eq!(AttemptState::default().forgive(), AttemptState::default());
     }
 
