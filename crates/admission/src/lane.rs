@@ -245,6 +245,30 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn the_queue_is_as_long_as_was_said() {
+        for (places, length) in [(1, 2), (2, 1), (1, 3), (3, 2)] {
+            let lane = Lane::new(places, length);
+            let mut releases = Vec::new();
+            let mut taken_in = Vec::new();
+            for _ in 0..places + length {
+                let (release, work) = held();
+                let lane = lane.clone();
+                releases.push(release);
+                taken_in.push(tokio::spawn(async move { lane.run(work).await }));
+            }
+            until("a full lane", || {
+                (lane.0.under_way(), lane.0.waiting()) == (places, length)
+            })
+            .await;
+            assert_eq!(lane.run(|| ()).await, Err(NotDone::Overloaded));
+            drop(releases);
+            for job in taken_in {
+                assert_eq!(job.await.unwrap(), Ok(()));
+            }
+        }
+    }
+
+    #[tokio::test]
     async fn nobody_waits_long_in_the_queue() {
         let lane = Lane::new(1, 1);
         let (release, work) = held();

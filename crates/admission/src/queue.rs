@@ -239,3 +239,22 @@ impl Drop for Ticket {
 
 /// What takes no longer is not worth the waking of another thread.
 const QUICK: Duration = Duration::from_micros(100);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As when the runtime stops and drops what it was given to do.
+    #[test]
+    fn a_thread_that_never_comes_is_not_waited_for() {
+        let queue = Arc::new(Queue::new(2, 1));
+        queue.lock().threads = 2;
+        for left in [1, 0] {
+            drop(Thread {
+                queue: Arc::clone(&queue),
+                is_counted: true,
+            });
+            assert_eq!(queue.threads(), left);
+        }
+    }
+}
