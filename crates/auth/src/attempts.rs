@@ -136,6 +136,16 @@ impl AttemptPolicy {
         disable_at: NEVER,
         disable_at_in_month: NEVER,
     };
+
+    /// Whether so many wrong ones in a row lock.
+    fn locks(&self, fails: i64) -> bool {
+        fails % self.lock_every == 0
+    }
+
+    /// Whether so many wrong ones in a row, or in thirty days, are the end.
+    fn ends(&self, fails: i64, month_fails: i64) -> bool {
+        fails >= self.disable_at || month_fails >= self.disable_at_in_month
+    }
 }
 
 /// The attempts of one subject. A store keeps it and changes it by one statement each time; this
@@ -190,14 +200,12 @@ impl AttemptState {
             return None;
         }
         let fails = self.fails.saturating_add(1);
-        let locks = fails % policy.lock_every == 0;
         let opens_month = is_outside(now, self.month_start, MONTH_SECONDS);
         let month_fails = if opens_month {
             1
         } else {
             self.month_fails.saturating_add(1)
         };
-        let ends = fails >= policy.disable_at || month_fails >= policy.disable_at_in_month;
         let state = Self {
             fails,
             window_start: if opens_window { now } else { self.window_start },
@@ -206,22 +214,17 @@ impl AttemptState {
             } else {
                 self.window_count + 1
             },
-            locked_until: if locks {
+            locked_until: if policy.locks(fails) {
                 now.saturating_add(lock_seconds(fails / policy.lock_every))
             } else {
                 self.locked_until
             },
-            disabled_at: ends.then_some(now),
+            disabled_at: policy.ends(fails, month_fails).then_some(now),
             last_step: self.last_step,
             month_start: if opens_month { now } else { self.month_start },
             month_fails,
         };
-        let reserved = Reserved {
-            window_start: state.window_start,
-            fails,
-            month_fails,
-            locks: locks || state.disabled_at.is_some(),
-        };
+        let reserved = Reserved::new(policy, state.window_start, fails, month_fails);
         Some((state, reserved))
     }
 
@@ -249,15 +252,15 @@ impl AttemptState {
     /// The code was right but used: it counts in its window, but not as a guess.
     #[must_use]
     pub fn forgive(&self) -> Self {
-        let locked_here = self.fails % AttemptPolicy::TOTP.lock_every == 0;
+        let policy = AttemptPolicy::TOTP;
+        let locked_here = policy.locks(self.fails);
+        let fails = (self.fails - 1).max(0);
+        let month_fails = (self.month_fails - 1).max(0);
         Self {
-            fails: (self.fails - 1).max(0),
+            fails,
             locked_until: if locked_here { 0 } else { self.locked_until },
-            disabled_at: self.disabled_at.filter(|_| {
-                self.fails > AttemptPolicy::TOTP.disable_at
-                    || self.month_fails > AttemptPolicy::TOTP.disable_at_in_month
-            }),
-            month_fails: (self.month_fails - 1).max(0),
+            disabled_at: self.disabled_at.filter(|_| policy.ends(fails, month_fails)),
+            month_fails,
             ..*self
         }
     }
@@ -313,6 +316,19 @@ pub struct Reserved {
     pub month_fails: i64,
     /// Whether it locks if it is wrong.
     pub locks: bool,
+}
+
+impl Reserved {
+    /// What `policy` says of an attempt that is counted in a window, in a row and in thirty days.
+    #[must_use]
+    pub fn new(policy: &AttemptPolicy, window_start: i64, fails: i64, month_fails: i64) -> Self {
+        Self {
+            window_start,
+            fails,
+            month_fails,
+            locks: policy.locks(fails) || policy.ends(fails, month_fails),
+        }
+    }
 }
 
 /// Attempts, inside a unit of work.

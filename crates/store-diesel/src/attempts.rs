@@ -128,14 +128,7 @@ struct ReservedRow {
 
 impl ReservedRow {
     fn reserved(&self, policy: &AttemptPolicy) -> Reserved {
-        Reserved {
-            window_start: self.window_start,
-            fails: self.fails,
-            month_fails: self.month_fails,
-            locks: self.fails % policy.lock_every == 0
-                || self.fails >= policy.disable_at
-                || self.month_fails >= policy.disable_at_in_month,
-        }
+        Reserved::new(policy, self.window_start, self.fails, self.month_fails)
     }
 }
 

@@ -125,11 +125,7 @@ pub(crate) fn an_end_holds_until_it_is_lifted<S: Store<Tx: AttemptLimits>>(
         disable_at: 3,
         disable_at_in_month: 100,
     };
-    let reserve = |at| {
-        write(store, |tx| {
-            tx.reserve_attempt(&subject, Timestamp(at), &policy)
-        })
-    };
+    let reserve = |at| reserve_under(&policy, store, &subject, at);
     for _ in 0..3 {
         assert!(
             reserve(NOW).is_some(),
@@ -168,11 +164,7 @@ pub(crate) fn right_ones_take_back_nothing_in_thirty_days<S: Store<Tx: AttemptLi
         disable_at: 100,
         disable_at_in_month: 6,
     };
-    let reserve = |at| {
-        write(store, |tx| {
-            tx.reserve_attempt(&subject, Timestamp(at), &policy)
-        })
-    };
+    let reserve = |at| reserve_under(&policy, store, &subject, at);
     for step in 0..2 {
         let (wrong, right) = (reserve(NOW), reserve(NOW));
         let (Some(_), Some(right)) = (wrong, right) else {
@@ -618,8 +610,18 @@ fn reserve<S: Store<Tx: AttemptLimits>>(
     subject: &LimitSubject,
     now: i64,
 ) -> Option<Reserved> {
+    reserve_under(&AttemptPolicy::TOTP, store, subject, now)
+}
+
+#[track_caller]
+fn reserve_under<S: Store<Tx: AttemptLimits>>(
+    policy: &AttemptPolicy,
+    store: &S,
+    subject: &LimitSubject,
+    now: i64,
+) -> Option<Reserved> {
     write(store, |tx| {
-        tx.reserve_attempt(subject, Timestamp(now), &AttemptPolicy::TOTP)
+        tx.reserve_attempt(subject, Timestamp(now), policy)
     })
 }
 
