@@ -12,6 +12,7 @@ use std::str::from_utf8;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use data_encoding::{BASE64, HEXLOWER};
 use keyward_audit::Anchor;
 use keyward_auth::Username;
 use keyward_backup::{ArchiveReader, Identities, Item};
@@ -277,14 +278,14 @@ pub fn audit_anchor(data: &[u8]) {
 pub fn recovery_page(data: &[u8]) {
     let Ok(text) = from_utf8(data) else { return };
     for page in keyward_recovery::read(text).unwrap_or_default() {
-        let printed = printed(&page);
+        let printed = page_text(&page);
         let again = keyward_recovery::read(printed.expose()).expect("our own");
         assert_eq!(again.len(), 1);
-        assert_eq!(self::printed(&again[0]).expose(), printed.expose());
+        assert_eq!(page_text(&again[0]).expose(), printed.expose());
     }
 }
 
-fn printed(page: &Page) -> SecretText {
+fn page_text(page: &Page) -> SecretText {
     match page {
         Page::Kit(kit) => kit.page(),
         Page::Share(share) => share.page(),
@@ -337,33 +338,17 @@ pub fn scrub(data: &[u8]) {
 fn may_be_spelled_otherwise(body: &[u8]) -> bool {
     // A half of each spelling, so that whatever stands around it does not matter.
     let half = &SECRET.as_bytes()[6..16];
-    let digit = |bits: u8| b"0123456789abcdef"[usize::from(bits)];
-    let hex = half
-        .iter()
-        .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]);
-    let base64 = (0..3).map(|skip| {
-        // Whole groups of three, which are spelled alike wherever they stand.
-        let groups = &half[skip..skip + 6];
-        groups.chunks(3).flat_map(base64_of).collect::<Vec<u8>>()
-    });
-    let spellings: Vec<Vec<u8>> = base64.chain([hex.collect()]).collect();
+    // Whole groups of three bytes, which base64 spells alike wherever they stand.
+    let base64 = (0..3).map(|skip| BASE64.encode(&half[skip..skip + 6]));
+    let mut spellings = base64.chain([HEXLOWER.encode(half)]);
     let lower = body.to_ascii_lowercase();
     body.iter().any(|byte| matches!(byte, b'%' | b'\\' | b'&'))
-        || spellings.iter().any(|spelling| {
-            let spelling = spelling.to_ascii_lowercase();
+        || spellings.any(|spelling| {
+            let spelling = spelling.to_ascii_lowercase().into_bytes();
             lower
                 .windows(spelling.len())
                 .any(|window| window == spelling)
         })
-}
-
-/// Three bytes as four characters.
-fn base64_of(group: &[u8]) -> [u8; 4] {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let bits = group
-        .iter()
-        .fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte));
-    [18, 12, 6, 0].map(|shift| ALPHABET[(bits >> shift & 63) as usize])
 }
 
 /// The secret replaced by stars, as one would first write it.
