@@ -18,7 +18,7 @@ use keyward_auth::{
     Advice, Environment, Hashing, Login, LoginError, LoginTickets as _, NoAdvice, Username, Visitor,
 };
 use keyward_core::{Clock as _, Store as _, SystemClock};
-use keyward_crypto::{FieldKey, KeyRing, MacRing, Password, Passwords};
+use keyward_crypto::{FieldKey, KeyRing, MacRing, Password, Passwords, TotpWindow};
 use keyward_redis::testing::TestRedis;
 use keyward_redis::{Redis, RedisUrl};
 use keyward_store_diesel::DieselStore;
@@ -61,6 +61,7 @@ fn measured(store: &DieselStore, advice: Arc<dyn Advice>, time: Duration) -> (f6
         audit: AuditLog::new(macs.clone(), clock.clone()),
         macs,
         hashing: Hashing::new(Passwords::danger_fast()),
+        totp_window: TotpWindow::default(),
         advice,
         clock,
     });

@@ -16,7 +16,7 @@ use keyward_auth::{
     UserStatus, Username, Users as _, Visitor,
 };
 use keyward_core::{Id, ManualClock, Store as _, StoreError, Timestamp};
-use keyward_crypto::{FieldKey, KeyRing, MacRing, Password, Passwords, Signed};
+use keyward_crypto::{FieldKey, KeyRing, MacRing, Password, Passwords, Signed, TotpWindow};
 use keyward_store_diesel::{DatabaseUrl, DieselStore, Options};
 
 fn main() {
@@ -36,6 +36,7 @@ fn main() {
         macs,
         hashing: Hashing::new(Passwords::new()),
         clock,
+        totp_window: TotpWindow::default(),
         advice: Arc::new(NoAdvice),
     };
     add_users(&environment);

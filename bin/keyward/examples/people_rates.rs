@@ -24,6 +24,7 @@ use keyward_auth::{
 use keyward_core::{Clock as _, Id, ManualClock, Store as _, StoreError, Timestamp};
 use keyward_crypto::{
     ApiKey, FieldKey, KeyRing, MacRing, Password, PasswordHash, Passwords, Signed, TotpSecret,
+    TotpWindow,
 };
 use keyward_store_diesel::DieselStore;
 use keyward_store_diesel::testing::TestDatabase;
@@ -155,6 +156,7 @@ impl World {
             hashing: Hashing::new(passwords),
             audit: AuditLog::new(self.macs.clone(), self.clock.clone()),
             clock: self.clock.clone(),
+            totp_window: TotpWindow::default(),
             advice: Arc::new(NoAdvice),
         }
     }

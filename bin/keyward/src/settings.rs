@@ -20,7 +20,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use keyward_broker::{AllowPrivate, AllowPrivateError};
-use keyward_crypto::SecretText;
+use keyward_crypto::{SecretText, TotpWindow};
 use keyward_http::Network;
 use keyward_redis::{RedisUrl, RedisUrlError};
 use keyward_store_diesel::{DatabaseUrl, DatabaseUrlError};
@@ -64,6 +64,8 @@ pub(crate) struct Settings {
     pub(crate) broker_allow_private: AllowPrivate,
     /// `AGENT_REQUIRE_AUDIENCE`
     pub(crate) agent_require_audience: bool,
+    /// `TOTP_SKEW`
+    pub(crate) totp_window: TotpWindow,
     /// `CREDENTIAL_SCOPE`
     pub(crate) credential_scope: CredentialScope,
     /// `LOG_FORMAT` and `LOG_LEVEL`
@@ -207,7 +209,10 @@ impl Settings {
         let (mode, bind) = (required(Name::KeywardEnv)?, required(Name::Bind)?);
         let (debug, allow_all) = (required(Name::Debug)?, required(Name::CorsAllowAllOrigins)?);
         let scope = required(Name::CredentialScope)?;
-        let require_audience = required(Name::AgentRequireAudience)?;
+        let (require_audience, skew) = (
+            required(Name::AgentRequireAudience)?,
+            required(Name::TotpSkew)?,
+        );
         let (format, level) = (required(Name::LogFormat)?, required(Name::LogLevel)?);
         let data_dir = required(Name::DataDir)?;
         let (origins, proxies) = (
@@ -241,11 +246,9 @@ impl Settings {
             trusted_proxies: list(proxies, parse_proxies)?,
             broker_allow_private: private.into_iter().collect(),
             agent_require_audience: require_audience.boolean()?,
+            totp_window: skew.number(totp_window)?,
             credential_scope: scope.parsed(CredentialScope::parse)?,
-            log: LogSettings {
-                format: format.parsed(LogFormat::parse)?,
-                directives: level.parsed(|text| logging::filter(text).map(|_| text.to_owned()))?,
-            },
+            log: LogSettings::of(format, level)?,
             data_dir: data_dir.text()?.into(),
             field_encryption_key,
             secret_key,
@@ -295,6 +298,15 @@ impl CredentialScope {
     }
 }
 
+impl LogSettings {
+    fn of(format: Given, level: Given) -> Result<Self, SettingsError> {
+        Ok(Self {
+            format: format.parsed(LogFormat::parse)?,
+            directives: level.parsed(|text| logging::filter(text).map(|_| text.to_owned()))?,
+        })
+    }
+}
+
 impl LogFormat {
     fn parse(text: &str) -> Result<Self, String> {
         match text {
@@ -309,6 +321,14 @@ impl LogFormat {
 fn parse_bind(text: &str) -> Result<SocketAddr, String> {
     text.parse()
         .map_err(|_| "write an IP address and a port, such as 127.0.0.1:8080".to_owned())
+}
+
+fn totp_window(skew: i64) -> Result<TotpWindow, String> {
+    match skew {
+        0 => Ok(TotpWindow::Current),
+        1 => Ok(TotpWindow::WithPrevious),
+        _ => Err("must be 0 or 1: steps before the current one whose codes are taken".to_owned()),
+    }
 }
 
 fn parse_proxies(text: &str) -> Result<Network, String> {

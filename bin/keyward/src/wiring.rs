@@ -81,7 +81,10 @@ impl Installation {
     fn unchecked(settings: &Settings, prepared: Prepared) -> Result<Self, Failure> {
         let store = DieselStore::connect(&prepared.database, Options::default())
             .map_err(|error| unreachable(&error))?;
-        let environment = Environment::new(store.clone(), prepared.keys.fields, prepared.keys.macs);
+        let environment = Environment {
+            totp_window: settings.totp_window,
+            ..Environment::new(store.clone(), prepared.keys.fields, prepared.keys.macs)
+        };
         Ok(Self {
             store,
             migrated: MigrationReport {

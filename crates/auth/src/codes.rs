@@ -1,6 +1,6 @@
 use keyward_audit::{Actor, AuditEvents as _, Event};
 use keyward_core::{Store, StoreError, Timestamp};
-use keyward_crypto::{Mac, RecoveryCode, TicketId, TotpCode, TotpSecret, TotpStep};
+use keyward_crypto::{Mac, RecoveryCode, TicketId, TotpCode, TotpSecret, TotpStep, TotpWindow};
 
 use crate::accounts::subject;
 use crate::factors::TotpColumn;
@@ -202,7 +202,7 @@ impl<S: Store<Tx: AuthTx>> Codes<'_, S> {
             (Presented::Code(code), Expected::Totp(secrets)) => {
                 let secret = self.secret(attempt.user, secrets, enrolment, now)?;
                 #[expect(clippy::disallowed_methods, reason = "this is the one consumer")]
-                let step = secret.matched_step(code, now.0)?;
+                let step = secret.matched_step(code, now.0, self.0.totp_window)?;
                 Some(Right::Step(step))
             }
             (Presented::Proof(proof), Expected::Totp(secrets)) => {
@@ -210,7 +210,9 @@ impl<S: Store<Tx: AuthTx>> Codes<'_, S> {
                 let mark = proof.mark(attempt.user);
                 #[expect(clippy::disallowed_methods, reason = "this is the one consumer")]
                 let step = match &proof.code {
-                    GivenProof::Plain(code) => secret.matched_step(code, now.0)?,
+                    GivenProof::Plain(code) => {
+                        secret.matched_step(code, now.0, TotpWindow::WithPrevious)?
+                    }
                     GivenProof::Bound(code) => {
                         let key = proof.key(&secret, attempt.user);
                         key.matched_step(code, now.0)?

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use keyward_audit::AuditLog;
 use keyward_core::{Clock, SystemClock};
-use keyward_crypto::{KeyRing, MacRing, Passwords};
+use keyward_crypto::{KeyRing, MacRing, Passwords, TotpWindow};
 
 use crate::{Advice, Hashing, NoAdvice};
 
@@ -33,6 +33,8 @@ pub struct Environment<S> {
     pub fields: KeyRing,
     /// Signs rows, keys and tickets.
     pub macs: MacRing,
+    /// How long the codes of people's authenticator apps are taken. Proofs of agents are taken in both steps.
+    pub totp_window: TotpWindow,
     /// Hashes passwords, a few at a time.
     pub hashing: Hashing,
     /// Where changes are recorded.
@@ -45,12 +47,13 @@ pub struct Environment<S> {
 
 impl<S> Environment<S> {
     /// What a server works with: the clock of the machine, passwords by OWASP's parameters, an audit
-    /// log that is signed with `macs`, and no advice of other nodes.
+    /// log that is signed with `macs`, codes of both steps, and no advice of other nodes.
     pub fn new(store: S, fields: KeyRing, macs: MacRing) -> Self {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         Self {
             store,
             fields,
+            totp_window: TotpWindow::default(),
             hashing: Hashing::new(Passwords::new()),
             audit: AuditLog::new(macs.clone(), Arc::clone(&clock)),
             macs,

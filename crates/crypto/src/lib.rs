@@ -102,7 +102,7 @@ pub use secret_key::{MacRing, SecretKeyError};
 pub use signed::{ForgedRow, Signable, Signed};
 pub use ticket_id::TicketId;
 pub use totp_code::{MalformedCode, OneTimeCode, ProofCode, TotpCode};
-pub use totp_secret::{MalformedTotpSecret, TotpSecret};
+pub use totp_secret::{MalformedTotpSecret, TotpSecret, TotpWindow};
 pub use totp_step::TotpStep;
 
 /// Runs the example of README.md.

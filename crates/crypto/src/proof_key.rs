@@ -5,7 +5,7 @@ use zeroize::Zeroizing;
 
 use crate::derive::{expand, extract};
 use crate::totp_code::ProofCode;
-use crate::totp_secret::{TotpSecret, matched};
+use crate::totp_secret::{TotpSecret, TotpWindow, matched};
 use crate::totp_step::TotpStep;
 
 /// What a proof of one agent to one receiver is bound to.
@@ -58,7 +58,9 @@ impl ProofKey {
     /// it, and those before it, from then on.
     #[must_use]
     pub fn matched_step(&self, code: &ProofCode, now: i64) -> Option<TotpStep> {
-        matched(now, |step| self.code(step).ct_eq(code))
+        matched(now, TotpWindow::WithPrevious, |step| {
+            self.code(step).ct_eq(code)
+        })
     }
 
     fn code(&self, step: TotpStep) -> ProofCode {

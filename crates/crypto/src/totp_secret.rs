@@ -17,14 +17,16 @@ use crate::totp_step::TotpStep;
 /// `Debug`; there is no `Display`, `Clone` or `PartialEq`.
 ///
 /// ```
-/// use keyward_crypto::{ProvisioningUri, TotpCode, TotpSecret};
+/// use keyward_crypto::{ProvisioningUri, TotpCode, TotpSecret, TotpWindow};
 ///
 /// let secret = TotpSecret::from_base32("GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ")?;
 /// let uri = ProvisioningUri::new(&secret, "Keyward", "ada");
 /// assert!(uri.expose().starts_with("otpauth://totp/Keyward:ada?secret=GEZDG"));
 ///
 /// let typed = TotpCode::parse("768147")?;
-/// let step = secret.matched_step(&typed, 1_800_000_000).ok_or("it is the code of this step")?;
+/// let step = secret
+///     .matched_step(&typed, 1_800_000_000, TotpWindow::default())
+///     .ok_or("it is the code of this step")?;
 /// // Keep the step, and refuse it and those before it: each code works once.
 /// assert_eq!(step.number(), 60_000_000);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -66,17 +68,16 @@ impl TotpSecret {
         SecretText::new(BASE32_NOPAD.encode(&self.0))
     }
 
-    /// The step that `code` is of, if it is that of `now` or the one before.
+    /// The step that `code` is of, if it is that of `now` or, where `window` has it, the one before.
     ///
-    /// The step before makes up for typing and for a clock that is late (RFC 6238, section 5.2);
-    /// codes of the future are never taken. Both are always computed and compared in constant
+    /// Codes of the future are never taken. Both steps are always computed and compared in constant
     /// time. A clock before 1970 is broken, and nothing matches.
     ///
     /// This does not use the code up: whoever asks must store the step and refuse it, and those
     /// before it, from then on.
     #[must_use]
-    pub fn matched_step(&self, code: &TotpCode, now: i64) -> Option<TotpStep> {
-        matched(now, |step| self.code(step).ct_eq(code))
+    pub fn matched_step(&self, code: &TotpCode, now: i64, window: TotpWindow) -> Option<TotpStep> {
+        matched(now, window, |step| self.code(step).ct_eq(code))
     }
 
     /// The code that an authenticator app shows at `at`, in Unix seconds.
@@ -108,8 +109,24 @@ impl fmt::Debug for TotpSecret {
     }
 }
 
-/// Which of the two steps whose codes are taken at `now` a code is of. Both are always computed.
-pub(crate) fn matched(now: i64, is_of: impl Fn(TotpStep) -> Choice) -> Option<TotpStep> {
+/// Of how many steps codes are taken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TotpWindow {
+    /// Of the current step and of the one before, which makes up for typing and for a clock that is
+    /// late (RFC 6238, section 5.2).
+    #[default]
+    WithPrevious,
+    /// Of the current step alone, so that no code lives longer than 30 seconds (OWASP ASVS 5.0,
+    /// 6.5.5). Who types slowly has to wait for the next code.
+    Current,
+}
+
+/// Which of the steps whose codes are taken at `now` a code is of. Both are always computed.
+pub(crate) fn matched(
+    now: i64,
+    window: TotpWindow,
+    is_of: impl Fn(TotpStep) -> Choice,
+) -> Option<TotpStep> {
     if now < 0 {
         return None;
     }
@@ -119,7 +136,8 @@ pub(crate) fn matched(now: i64, is_of: impl Fn(TotpStep) -> Choice) -> Option<To
     if is_current.into() {
         return Some(current);
     }
-    bool::from(is_previous).then_some(previous)
+    let is_taken = window == TotpWindow::WithPrevious;
+    (bool::from(is_previous) && is_taken).then_some(previous)
 }
 
 /// The text is no base32 of 16 to 64 bytes.
@@ -179,6 +197,10 @@ mod tests {
         TotpSecret(Zeroizing::new(RFC_SECRET.to_vec()))
     }
 
+    fn matched(code: &TotpCode, now: i64) -> Option<TotpStep> {
+        rfc_secret().matched_step(code, now, TotpWindow::default())
+    }
+
     /// RFC 6238, appendix B, SHA-1. The codes there have eight digits; the last six of them are
     /// the code of six.
     #[test]
@@ -194,7 +216,7 @@ mod tests {
         for (at, digits) in rows {
             let code = rfc_secret().code_at(at);
             assert_eq!(code.expose(), &digits[2..], "{at}");
-            let matched = rfc_secret().matched_step(&code, at);
+            let matched = matched(&code, at);
             assert_eq!(matched, Some(TotpStep::at(at)), "{at}");
         }
     }
@@ -219,7 +241,20 @@ mod tests {
             for now in (step - 2) * 30..(step + 4) * 30 {
                 let is_taken = (step * 30..(step + 2) * 30).contains(&now);
                 let expected = is_taken.then_some(TotpStep::from_number(step));
-                assert_eq!(rfc_secret().matched_step(&code, now), expected, "{now}");
+                assert_eq!(matched(&code, now), expected, "{now}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_window_of_the_current_step_takes_a_code_for_thirty_seconds_only() {
+        for step in [2, 1_000, 60_000_000] {
+            let code = rfc_secret().code_at(step * 30);
+            for now in (step - 2) * 30..(step + 4) * 30 {
+                let is_taken = (step * 30..(step + 1) * 30).contains(&now);
+                let expected = is_taken.then_some(TotpStep::from_number(step));
+                let matched = rfc_secret().matched_step(&code, now, TotpWindow::Current);
+                assert_eq!(matched, expected, "{now}");
             }
         }
     }
@@ -228,18 +263,12 @@ mod tests {
     fn the_first_steps_of_1970_work_as_the_others() {
         let first = rfc_secret().code_at(0);
         for now in 0..60 {
-            assert_eq!(
-                rfc_secret().matched_step(&first, now),
-                Some(TotpStep::at(0))
-            );
+            assert_eq!(matched(&first, now), Some(TotpStep::at(0)));
         }
-        assert_eq!(rfc_secret().matched_step(&first, 60), None);
+        assert_eq!(matched(&first, 60), None);
         let second = rfc_secret().code_at(30);
-        assert_eq!(rfc_secret().matched_step(&second, 29), None);
-        assert_eq!(
-            rfc_secret().matched_step(&second, 30),
-            Some(TotpStep::at(30))
-        );
+        assert_eq!(matched(&second, 29), None);
+        assert_eq!(matched(&second, 30), Some(TotpStep::at(30)));
     }
 
     /// The first two steps in a row that share a code under this secret.
@@ -250,7 +279,7 @@ mod tests {
         assert_eq!(code.expose(), "911617");
         assert_eq!(rfc_secret().code_at(later * 30).expose(), "911617");
 
-        let matched = |step: i64| rfc_secret().matched_step(&code, step * 30);
+        let matched = |step: i64| matched(&code, step * 30);
         assert_eq!(matched(earlier), Some(TotpStep::from_number(earlier)));
         assert_eq!(matched(later), Some(TotpStep::from_number(later)));
         assert_eq!(matched(later + 1), Some(TotpStep::from_number(later)));
@@ -262,7 +291,7 @@ mod tests {
         for now in [-1, -29, -30, -31, -1_800_000_000, i64::MIN + 1, i64::MIN] {
             let code = rfc_secret().code_at(now);
             assert_eq!(code.expose(), "755224", "{now}");
-            assert_eq!(rfc_secret().matched_step(&code, now), None, "{now}");
+            assert_eq!(matched(&code, now), None, "{now}");
         }
     }
 
@@ -278,7 +307,7 @@ mod tests {
             i64::MAX,
         ] {
             let code = rfc_secret().code_at(now);
-            let matched = rfc_secret().matched_step(&code, now);
+            let matched = matched(&code, now);
             assert_eq!(matched, Some(TotpStep::at(now)), "{now}");
         }
     }
@@ -306,7 +335,10 @@ mod tests {
     fn the_code_of_another_secret_is_not_taken() {
         let code = rfc_secret().code_at(1_800_000_000);
         let other = TotpSecret(Zeroizing::new(b"12345678901234567891".to_vec()));
-        assert_eq!(other.matched_step(&code, 1_800_000_000), None);
+        assert_eq!(
+            other.matched_step(&code, 1_800_000_000, TotpWindow::default()),
+            None
+        );
     }
 
     #[test]
@@ -421,11 +453,11 @@ mod tests {
         #[test]
         fn no_clock_makes_it_panic(now: i64, number in 0..1_000_000) {
             let code = TotpCode::parse(&format!("{number:06}")).unwrap();
-            let step = rfc_secret().matched_step(&code, now);
+            let step = matched(&code, now);
             prop_assert!(step.is_none_or(|step| step <= TotpStep::at(now)));
 
             let shown = rfc_secret().code_at(now);
-            let matched = rfc_secret().matched_step(&shown, now);
+            let matched = matched(&shown, now);
             prop_assert_eq!(matched, (now >= 0).then_some(TotpStep::at(now)));
         }
     }

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use keyward_audit::{AuditLog, ReadAudit, VerifyAudit};
 use keyward_auth::{Environment, Hashing, Host, NoAdvice};
 use keyward_core::{ManualClock, Store as _, StoreError};
-use keyward_crypto::{FieldKey, KeyId, KeyRing, Passwords};
+use keyward_crypto::{FieldKey, KeyId, KeyRing, Passwords, TotpWindow};
 use keyward_encryption::{Kept, KitFacts, KitRegister, Safekeeping as _, SafekeepingRecord};
 use keyward_store_diesel::DieselStore;
 use keyward_store_diesel::testing::TestDatabase;
@@ -140,6 +140,7 @@ fn environment(store: &DieselStore) -> Environment<DieselStore> {
         hashing: Hashing::with_places(Passwords::danger_fast(), 1, 10),
         audit: AuditLog::new(macs(), clock.clone()),
         clock,
+        totp_window: TotpWindow::default(),
         advice: Arc::new(NoAdvice),
     }
 }

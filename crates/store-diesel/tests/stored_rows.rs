@@ -24,7 +24,7 @@ use keyward_credentials::{
 };
 use keyward_crypto::{
     ApiKey, ApiKeyId, ApiKeyKind, EncryptedString, FieldKey, KeyId, KeyRing, MacPurpose, Passwords,
-    Signed,
+    Signed, TotpWindow,
 };
 use keyward_encryption::EncryptionKeys as _;
 use keyward_store_diesel::testing::TestDatabase;
@@ -235,6 +235,7 @@ fn manage(store: &DieselStore) -> ManageCredentials<DieselStore> {
         hashing: Hashing::new(Passwords::danger_fast()),
         audit: audit(),
         clock: Arc::new(ManualClock::at(NOW)),
+        totp_window: TotpWindow::default(),
         advice: Arc::new(NoAdvice),
     };
     ManageCredentials::new(&environment, CredentialScope::Global)

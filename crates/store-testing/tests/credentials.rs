@@ -26,7 +26,7 @@ use keyward_credentials::{
     Mask, NewCredential, OpenFields, SecretField, StoredCredential,
 };
 use keyward_crypto::{
-    ApiKey, ApiKeyKind, EncryptedString, FieldKey, KeyRing, MacRing, Passwords, Signed,
+    ApiKey, ApiKeyKind, EncryptedString, FieldKey, KeyRing, MacRing, Passwords, Signed, TotpWindow,
 };
 use keyward_store_testing::MemoryStore;
 
@@ -309,6 +309,7 @@ impl World {
             hashing: Hashing::new(Passwords::danger_fast()),
             audit: self.audit(),
             clock: self.clock.clone(),
+            totp_window: TotpWindow::default(),
             advice: Arc::new(NoAdvice),
         }
     }

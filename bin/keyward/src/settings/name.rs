@@ -19,6 +19,7 @@ pub(crate) enum Name {
     BrokerAllowPrivate,
     CredentialScope,
     AgentRequireAudience,
+    TotpSkew,
     LogFormat,
     LogLevel,
     MetricsBind,
@@ -28,7 +29,7 @@ pub(crate) enum Name {
 }
 
 impl Name {
-    pub(crate) const ALL: [Self; 22] = [
+    pub(crate) const ALL: [Self; 23] = [
         Self::FieldEncryptionKey,
         Self::SecretKey,
         Self::DatabaseUrl,
@@ -45,6 +46,7 @@ impl Name {
         Self::BrokerAllowPrivate,
         Self::CredentialScope,
         Self::AgentRequireAudience,
+        Self::TotpSkew,
         Self::LogFormat,
         Self::LogLevel,
         Self::MetricsBind,
@@ -72,6 +74,7 @@ impl Name {
             Self::BrokerAllowPrivate => "BROKER_ALLOW_PRIVATE",
             Self::CredentialScope => "CREDENTIAL_SCOPE",
             Self::AgentRequireAudience => "AGENT_REQUIRE_AUDIENCE",
+            Self::TotpSkew => "TOTP_SKEW",
             Self::LogFormat => "LOG_FORMAT",
             Self::LogLevel => "LOG_LEVEL",
             Self::MetricsBind => "METRICS_BIND",
@@ -132,6 +135,9 @@ impl Name {
                 "global, or owner: then everybody but administrators sees only what they made."
             }
             Self::AgentRequireAudience => "Whether agents have to name the receiver of every code.",
+            Self::TotpSkew => {
+                "How many steps of 30 seconds before the current one have their codes of authenticator apps taken: 1 or 0."
+            }
             Self::LogFormat => "text or json.",
             Self::LogLevel => {
                 "How much is logged: error, warn, info, debug or trace, also for single modules."
@@ -165,6 +171,7 @@ impl Name {
             Self::Bind => Some("127.0.0.1:8080"),
             Self::Debug | Self::CorsAllowAllOrigins | Self::AgentRequireAudience => Some("false"),
             Self::CredentialScope => Some("global"),
+            Self::TotpSkew => Some("1"),
             Self::LogFormat => Some("text"),
             Self::LogLevel => Some("info"),
             Self::DataDir => Some("keyward-data"),

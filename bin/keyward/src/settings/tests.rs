@@ -109,6 +109,34 @@ fn an_empty_value_sets_nothing() {
 }
 
 #[test]
+fn codes_of_the_step_before_are_taken_unless_that_is_switched_off() {
+    let window = |toml: &str, variable: &str| {
+        let settings = World::new(toml).set("TOTP_SKEW", variable).load();
+        settings.unwrap().totp_window
+    };
+    for (toml, variable, expected) in [
+        ("", "", TotpWindow::WithPrevious),
+        ("totp_skew = 1", "", TotpWindow::WithPrevious),
+        ("totp_skew = 0", "", TotpWindow::Current),
+        ("totp_skew = '0'", "", TotpWindow::Current),
+        ("totp_skew = 0", "1", TotpWindow::WithPrevious),
+        ("", " 0 ", TotpWindow::Current),
+    ] {
+        assert_eq!(window(toml, variable), expected, "{toml:?} {variable:?}");
+    }
+    for wrong in ["2", "-1", "99999999999999999999"] {
+        let error = World::new("").set("TOTP_SKEW", wrong).error();
+        assert!(error.contains("TOTP_SKEW"), "{error}");
+        assert!(
+            error.contains("0 or 1") || error.contains("whole number"),
+            "{error}"
+        );
+    }
+    let error = World::new("totp_skew = true").error();
+    assert!(error.contains("must be a whole number"), "{error}");
+}
+
+#[test]
 fn booleans_are_written_in_many_ways() {
     for (text, expected) in [
         ("1", true),

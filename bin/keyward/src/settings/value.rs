@@ -30,6 +30,22 @@ impl Given {
         }
     }
 
+    /// One of a few whole numbers, of which `choose` knows what they mean; its error is a phrase.
+    pub(super) fn number<T>(
+        self,
+        choose: impl FnOnce(i64) -> Result<T, String>,
+    ) -> Result<T, SettingsError> {
+        let number = match &self.value {
+            ValueKind::I64(number) => Some(*number),
+            ValueKind::String(text) => text.trim().parse().ok(),
+            _ => None,
+        };
+        number
+            .ok_or_else(|| "must be a whole number".to_owned())
+            .and_then(choose)
+            .map_err(|problem| self.invalid(&problem))
+    }
+
     /// What separated by commas, or as a TOML list, is understood by `parse`; its error is a phrase.
     pub(super) fn list<T>(
         self,

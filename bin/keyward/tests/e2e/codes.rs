@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
-use crate::running::app::{enrol, now};
-use crate::running::{Answer, Client};
+use crate::running::app::{await_young_step, begin, enrol, now};
+use crate::running::{Answer, Client, Home};
 use crate::together::many;
 use crate::two_nodes::Nodes;
 
@@ -35,6 +35,21 @@ fn of_wrong_codes_on_both_nodes_five_are_evaluated_and_a_restart_gives_no_more()
     let code = secret.code_at(now()).expose().to_owned();
     let answer = client.post("/api/v1/auth/step-up", &json!({ "code": code }));
     assert!(limited(&answer), "{answer:?}");
+}
+
+#[test]
+fn the_code_of_the_step_before_can_be_switched_off() {
+    let home = Home::new().set("TOTP_SKEW", "0");
+    let server = home.start();
+    let client = server.admin();
+    await_young_step();
+    let secret = begin(&client);
+    let confirm = |at| {
+        let body = json!({ "code": secret.code_at(at).expose() });
+        client.post("/api/v1/auth/mfa/verify", &body)
+    };
+    confirm(now() - 30).expect(400);
+    confirm(now()).expect(200);
 }
 
 /// Calls from many threads, over both nodes in turn.

@@ -10,16 +10,20 @@ use super::Client;
 
 /// Gives somebody an app, by its code of the step before, so that this step's is unused.
 pub(crate) fn enrol(client: &Client) -> TotpSecret {
-    // Setting up does not take as long as what is left of a step then.
-    while now().rem_euclid(30) > 20 {
-        thread::sleep(Duration::from_millis(100));
-    }
+    await_young_step();
     let secret = begin(client);
     let code = secret.code_at(now() - 30).expose().to_owned();
     client
         .post("/api/v1/auth/mfa/verify", &json!({ "code": code }))
         .expect(200);
     secret
+}
+
+/// Setting up does not take as long as what is left of a step then.
+pub(crate) fn await_young_step() {
+    while now().rem_euclid(30) > 20 {
+        thread::sleep(Duration::from_millis(100));
+    }
 }
 
 /// The secret of a new app that waits for its first code.

@@ -18,7 +18,7 @@ use keyward_credentials::{
     Credentials as _, Detail, NewCredential, Provenance, Which, seal_credential,
 };
 use keyward_crypto::{
-    ApiKey, ApiKeyKind, FieldKey, KeyRing, MacRing, Passwords, SecretText, Signed,
+    ApiKey, ApiKeyKind, FieldKey, KeyRing, MacRing, Passwords, SecretText, Signed, TotpWindow,
 };
 use keyward_store_testing::MemoryStore;
 use serde_json::Value;
@@ -57,6 +57,7 @@ impl World {
             macs,
             hashing: Hashing::with_places(Passwords::danger_fast(), 1, 1),
             clock,
+            totp_window: TotpWindow::default(),
             advice: Arc::new(NoAdvice),
         };
         let egress = Egress::new(private.parse().unwrap());

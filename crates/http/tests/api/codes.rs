@@ -1,8 +1,15 @@
 //! A code works once, whatever it is given for and however it is spelled.
 
+use std::sync::Arc;
+
+use keyward_auth::Environment;
+use keyward_core::ManualClock;
+use keyward_credentials::CredentialScope;
+use keyward_crypto::TotpWindow;
+use keyward_store_testing::MemoryStore;
 use serde_json::{Value, json};
 
-use crate::world::{Answer, Caller, Device, PASSWORD, World, text};
+use crate::world::{Answer, Caller, Device, NOW, PASSWORD, World, environment, text};
 
 /// CVE-2025-6015, CVE-2025-55003: a second implementation of the check forgot what was used.
 #[actix_web::test]
@@ -50,6 +57,31 @@ async fn codes_are_taken_in_their_order() {
         assert_eq!(world.step_up(&ada, &next).await.status, 200);
         let answer = world.step_up(&ada, &now).await;
         answer.is_problem(400, "invalid-code");
+    }
+}
+
+/// OWASP ASVS 5.0, 6.5.5, for those who need it. What agents prove who they are with is not concerned.
+#[actix_web::test]
+async fn with_a_window_of_the_current_step_no_place_takes_the_code_of_the_one_before() {
+    let (store, clock) = (Arc::new(MemoryStore::new()), Arc::new(ManualClock::at(NOW)));
+    let environment = Environment {
+        totp_window: TotpWindow::Current,
+        ..environment(&store, &clock)
+    };
+    let scope = CredentialScope::Global;
+    let world = World::in_environment("memory", environment, clock, scope, None).await;
+    for place in PLACES {
+        let person = Person::of(&world, &format!("p_{place}")).await;
+        let before = person.code_for(&world, place);
+        world.clock.advance(30);
+        let answer = person.present(&world, place, &json!(before)).await;
+        assert!(
+            [400, 401].contains(&answer.status.as_u16()),
+            "{place}: {answer:?}"
+        );
+        let now = person.code_for(&world, place);
+        let answer = person.present(&world, place, &json!(now)).await;
+        assert_eq!(answer.status, 200, "{place}: {answer:?}");
     }
 }
 

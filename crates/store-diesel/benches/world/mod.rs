@@ -15,7 +15,9 @@ use keyward_core::{Id, Store as _, StoreError, SystemClock, Timestamp};
 use keyward_credentials::{
     CredentialName, CredentialScope, CredentialType, ManageCredentials, NewCredential,
 };
-use keyward_crypto::{ApiKey, ApiKeyKind, FieldKey, KeyRing, MacRing, Passwords, Signed};
+use keyward_crypto::{
+    ApiKey, ApiKeyKind, FieldKey, KeyRing, MacRing, Passwords, Signed, TotpWindow,
+};
 use keyward_store_diesel::DieselStore;
 use keyward_store_diesel::testing::TestDatabase;
 
@@ -92,6 +94,7 @@ impl World {
             hashing: Hashing::new(Passwords::danger_fast()),
             audit: AuditLog::new(self.macs.clone(), clock.clone()),
             clock,
+            totp_window: TotpWindow::default(),
             advice: Arc::new(NoAdvice),
         };
         ManageCredentials::new(&environment, CredentialScope::Global)

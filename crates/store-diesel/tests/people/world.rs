@@ -13,7 +13,7 @@ use keyward_auth::{
 use keyward_core::{Clock as _, ManualClock, Store as _, Timestamp};
 use keyward_crypto::{
     ApiKey, FieldKey, KeyRing, LoginTicket, Password, Passwords, RecoveryCode, Signed, TotpCode,
-    TotpSecret,
+    TotpSecret, TotpWindow,
 };
 use keyward_store_diesel::testing::TestDatabase;
 use keyward_store_diesel::{DieselStore, Options};
@@ -54,6 +54,7 @@ impl World {
             hashing: Hashing::with_places(Passwords::danger_fast(), 4, 10_000),
             audit: AuditLog::new(macs(), clock.clone()),
             clock: clock.clone(),
+            totp_window: TotpWindow::default(),
             advice: Arc::new(NoAdvice),
         };
         Self {

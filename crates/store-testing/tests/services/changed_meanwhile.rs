@@ -7,7 +7,7 @@ use keyward_auth::{
     ManageMfa, MfaError, NoAdvice, Permit, User,
 };
 use keyward_core::Store as _;
-use keyward_crypto::{TotpCode, TotpSecret};
+use keyward_crypto::{TotpCode, TotpSecret, TotpWindow};
 use keyward_store_testing::MemoryStore;
 
 use crate::meddled::Meddled;
@@ -130,6 +130,7 @@ fn meddled(
         hashing: environment.hashing,
         audit: environment.audit,
         clock: environment.clock,
+        totp_window: TotpWindow::default(),
         advice: Arc::new(NoAdvice),
     })
 }

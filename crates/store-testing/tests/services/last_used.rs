@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use keyward_auth::{Advice, AdviceName, Any, ApiKeys as _, Authenticate, Environment};
 use keyward_core::{Store as _, Timestamp};
-use keyward_crypto::{ApiKey, MacRing};
+use keyward_crypto::{ApiKey, MacRing, TotpWindow};
 
 use crate::flaky_store::FlakyStore;
 use crate::world::{NOW, World};
@@ -225,6 +225,7 @@ fn what_nobody_claims_is_written_at_once_and_again_when_the_store_had_failed() {
         macs: environment.macs.clone(),
         hashing: environment.hashing.clone(),
         audit: environment.audit.clone(),
+        totp_window: TotpWindow::default(),
         advice: environment.advice.clone(),
         clock: environment.clock.clone(),
     };

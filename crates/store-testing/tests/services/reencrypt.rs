@@ -3,7 +3,7 @@
 use keyward_auth::{Environment, Host, NoAdvice};
 use keyward_core::{Id, Store as _};
 use keyward_credentials::{Credentials as _, SecretField};
-use keyward_crypto::{EncryptedString, FieldKey};
+use keyward_crypto::{EncryptedString, FieldKey, TotpWindow};
 use keyward_encryption::{KeyState, Leftovers, Pass, Reencrypt, RotationState, Step};
 use std::sync::Arc;
 
@@ -263,6 +263,7 @@ fn meddled(
         hashing: environment.hashing,
         audit: environment.audit,
         clock: environment.clock,
+        totp_window: TotpWindow::default(),
         advice: Arc::new(NoAdvice),
     };
     Reencrypt::new(environment, "w")

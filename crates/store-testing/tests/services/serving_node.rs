@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use keyward_auth::{Environment, Host, NoAdvice};
 use keyward_core::{Clock as _, Store as _};
-use keyward_crypto::{FieldKey, KeyId};
+use keyward_crypto::{FieldKey, KeyId, TotpWindow};
 use keyward_encryption::{
     EncryptionError, EncryptionKeys as _, KeepError, KeyState, NodeRecord, RotationState,
     ServingNode,
@@ -172,6 +172,7 @@ fn meddled(
         hashing: environment.hashing,
         audit: environment.audit,
         clock: environment.clock,
+        totp_window: TotpWindow::default(),
         advice: Arc::new(NoAdvice),
     };
     ServingNode::new(environment, "meddled")

@@ -8,7 +8,9 @@ use keyward_auth::{
     Setup, User, UserId, UserKind, UserStatus, Username, Users as _, Visitor,
 };
 use keyward_core::{Clock, Id, ManualClock, Store as _, StoreError, Timestamp};
-use keyward_crypto::{ApiKey, ApiKeyKind, FieldKey, KeyRing, MacRing, Password, Passwords, Signed};
+use keyward_crypto::{
+    ApiKey, ApiKeyKind, FieldKey, KeyRing, MacRing, Password, Passwords, Signed, TotpWindow,
+};
 use keyward_store_testing::MemoryStore;
 
 /// Midday, and not the beginning of a minute.
@@ -59,6 +61,7 @@ impl World {
             hashing: hashing(),
             audit: self.log(),
             clock: self.clock.clone(),
+            totp_window: TotpWindow::default(),
             advice: Arc::new(NoAdvice),
         }
     }

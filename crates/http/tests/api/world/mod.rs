@@ -15,7 +15,7 @@ use keyward_audit::AuditLog;
 use keyward_auth::{Environment, Hashing, LastUsed, NoAdvice, Setup, UserId, Username};
 use keyward_core::{Clock, Id, ManualClock, Store, Timestamp};
 use keyward_credentials::{CredentialScope, CredentialsTx};
-use keyward_crypto::{FieldKey, KeyRing, MacRing, Password, Passwords, SecretText};
+use keyward_crypto::{FieldKey, KeyRing, MacRing, Password, Passwords, SecretText, TotpWindow};
 use keyward_encryption::{EncryptionTx, keep};
 use keyward_http::{Api, ApiOptions, Metrics, Network, Services, TrustedProxies, edge};
 use keyward_store_diesel::testing::TestDatabase;
@@ -335,6 +335,7 @@ pub(crate) fn environment<S: Clone>(store: &S, clock: &Arc<ManualClock>) -> Envi
         hashing: Hashing::with_places(Passwords::danger_fast(), 4, 1_000),
         audit: AuditLog::new(macs(), clock.clone()),
         clock: clock.clone(),
+        totp_window: TotpWindow::default(),
         advice: Arc::new(NoAdvice),
     }
 }
