@@ -230,7 +230,7 @@ impl<S: Store<Tx: AuthTx>> ManageUsers<S> {
             let current = Any::recheck(caller, tx, &self.0.macs, now)?;
             if let Some(right) = right {
                 current.require_fresh_factor(now)?;
-                right.settle(tx, &self.0.macs)?;
+                right.settle(tx, &self.0.macs, now)?;
             }
             let change = Change {
                 first_name: change.first_name.clone(),

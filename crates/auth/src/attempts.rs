@@ -68,6 +68,18 @@ impl LimitSubject {
         }
     }
 
+    /// The password of an account, from all networks together. `user` and `name` are as for
+    /// [`password`](Self::password).
+    #[must_use]
+    pub fn everywhere(macs: &MacRing, user: Option<UserId>, name: &str) -> Self {
+        let id = user.map(|id| id.to_string());
+        let account = id.as_deref().unwrap_or(name).as_bytes();
+        Self {
+            key: Self::keyed(macs, &[b"everywhere", account]),
+            account: user,
+        }
+    }
+
     /// All passwords that are tried from one network.
     #[must_use]
     pub fn source(macs: &MacRing, source: &str) -> Self {
@@ -127,6 +139,18 @@ impl AttemptPolicy {
     };
     /// Passwords of one account from one network.
     pub const PASSWORD: Self = Self::RECOVERY;
+    /// The same while many guess at the account: every second wrong one locks. Each network still has
+    /// tries of its own, so that nobody's guesses keep the owner out.
+    pub const PASSWORD_GUESSED: Self = Self {
+        lock_every: 2,
+        ..Self::PASSWORD
+    };
+    /// Passwords of one account from all networks together, which are counted and never stopped.
+    pub const EVERYWHERE: Self = Self {
+        per_window: NEVER,
+        lock_every: NEVER,
+        ..Self::RECOVERY
+    };
     /// Proofs of one agent to one receiver.
     pub const PROOF: Self = Self::RECOVERY;
     /// All passwords from one network: against trying one password on many accounts. Never locks.
@@ -136,6 +160,16 @@ impl AttemptPolicy {
         disable_at: NEVER,
         disable_at_in_month: NEVER,
     };
+
+    /// Passwords of one account from one network, of which so many were wrong in a row from all networks.
+    #[must_use]
+    pub fn of_password(wrong_everywhere: i64) -> Self {
+        if wrong_everywhere < MANY_WRONG {
+            Self::PASSWORD
+        } else {
+            Self::PASSWORD_GUESSED
+        }
+    }
 
     /// Whether so many wrong ones in a row lock.
     fn locks(&self, fails: i64) -> bool {
@@ -249,10 +283,10 @@ impl AttemptState {
         })
     }
 
-    /// The code was right but used: it counts in its window, but not as a guess.
+    /// What was counted by `policy` was no guess: the code was right but used, or nobody looked at the
+    /// password. It counts in its window only.
     #[must_use]
-    pub fn forgive(&self) -> Self {
-        let policy = AttemptPolicy::TOTP;
+    pub fn forgive(&self, policy: &AttemptPolicy) -> Self {
         let locked_here = policy.locks(self.fails);
         let fails = (self.fails - 1).max(0);
         let month_fails = (self.month_fails - 1).max(0);
@@ -353,7 +387,11 @@ pub trait AttemptLimits {
     ) -> Result<bool, StoreError>;
 
     /// Does [`AttemptState::forgive`] in one statement.
-    fn forgive_attempt(&mut self, subject: &LimitSubject) -> Result<(), StoreError>;
+    fn forgive_attempt(
+        &mut self,
+        subject: &LimitSubject,
+        policy: &AttemptPolicy,
+    ) -> Result<(), StoreError>;
 
     /// Does [`AttemptState::lift`] for everything that is counted for an account.
     fn lift_limits(&mut self, account: UserId) -> Result<(), StoreError>;
@@ -371,6 +409,9 @@ pub trait AttemptLimits {
         limit: i64,
     ) -> Result<usize, StoreError>;
 }
+
+/// So many wrong passwords of one account in a row, from wherever, are more than its owner types.
+pub const MANY_WRONG: i64 = 100;
 
 /// How long attempts are counted together.
 pub const WINDOW_SECONDS: i64 = 60;
@@ -702,11 +743,11 @@ mod tests {
     fn a_used_code_counts_in_its_window_only() {
         let mut subject = Subject::failed(TOTP, 3);
         subject.try_at(NOW).unwrap();
-        subject.state = subject.state.forgive();
+        subject.state = subject.state.forgive(&TOTP);
         assert_eq!((subject.state.fails, subject.state.window_count), (3, 1));
         for _ in 0..4 {
             subject.try_at(NOW).unwrap();
-            subject.state = subject.state.forgive();
+            subject.state = subject.state.forgive(&TOTP);
         }
         assert_eq!(subject.tries_at(NOW, 1), 0);
         assert_eq!((subject.state.fails, subject.state.month_fails), (3, 0));
@@ -717,7 +758,7 @@ mod tests {
         for fails in [9, 19, 99] {
             let mut subject = Subject::failed(TOTP, fails);
             assert!(subject.try_at(NOW).unwrap().locks);
-            subject.state = subject.state.forgive();
+            subject.state = subject.state.forgive(&TOTP);
             assert_eq!(subject.state.fails, fails);
             assert_eq!(subject.state.locked_until, 0);
             assert_eq!(subject.state.disabled_at, None);
@@ -732,8 +773,8 @@ mod tests {
             disabled_at: Some(NOW),
             ..AttemptState::default()
         };
-        assert_eq!(locked.forgive().locked_until, NOW);
-        let ended = |fails| AttemptState { fails, ..locked }.forgive().disabled_at;
+        assert_eq!(locked.forgive(&TOTP).locked_until, NOW);
+        let ended = |fails| AttemptState { fails, ..locked }.forgive(&TOTP).disabled_at;
         assert_eq!(ended(101), Some(NOW));
         assert_eq!(ended(100), None);
         let in_month = |month_fails| {
@@ -741,11 +782,55 @@ mod tests {
                 month_fails,
                 ..locked
             };
-            state.forgive().disabled_at
+            state.forgive(&TOTP).disabled_at
         };
         assert_eq!(in_month(201), Some(NOW));
         assert_eq!(in_month(200), None);
-        assert_eq!(AttemptState::default().forgive(), AttemptState::default());
+        assert_eq!(
+            AttemptState::default().forgive(&TOTP),
+            AttemptState::default()
+        );
+    }
+
+    #[test]
+    fn what_nobody_looked_at_locks_under_no_policy() {
+        for policy in [TOTP, AttemptPolicy::PASSWORD_GUESSED] {
+            let mut subject = Subject::failed(policy, policy.lock_every - 1);
+            assert!(subject.try_at(NOW).unwrap().locks);
+            assert_eq!(subject.tries_at(NOW, 1), 0);
+            subject.state = subject.state.forgive(&policy);
+            assert_eq!(subject.state.fails, policy.lock_every - 1);
+            assert_eq!(subject.tries_at(NOW, 1), 1);
+        }
+    }
+
+    #[test]
+    fn from_a_hundred_wrong_passwords_on_every_second_one_of_a_network_locks() {
+        for (wrong, evaluated) in [(0, 5), (99, 5), (100, 2), (10_000, 2)] {
+            let mut subject = Subject::new(AttemptPolicy::of_password(wrong));
+            assert_eq!(subject.tries_at(NOW, 1_000), evaluated, "{wrong}");
+        }
+        let mut network = Subject::new(AttemptPolicy::of_password(MANY_WRONG));
+        let times: Vec<_> = (0..24 * 3_600)
+            .filter(|second| network.try_at(NOW + second).is_some())
+            .collect();
+        let quarter = 15 * 60;
+        let locks = [0, 1, 3, 7, 15, 31, 63].map(|quarters| quarters * quarter);
+        let expected: Vec<_> = locks.into_iter().flat_map(|at| [at, at + 1]).collect();
+        assert_eq!(
+            times.iter().map(|at| at / 60).collect::<Vec<_>>(),
+            expected.iter().map(|at| at / 60).collect::<Vec<_>>()
+        );
+    }
+
+    #[test]
+    fn passwords_from_everywhere_are_counted_and_never_stopped() {
+        let mut subject = Subject::new(AttemptPolicy::EVERYWHERE);
+        assert_eq!(subject.tries_at(NOW, 1_000), 1_000);
+        let last = subject.try_at(NOW).unwrap();
+        assert_eq!((last.fails, last.locks), (1_001, false));
+        subject.state.fails = i64::MAX - 1;
+        assert!(subject.try_at(NOW).is_some());
     }
 
     #[test]

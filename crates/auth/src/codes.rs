@@ -118,7 +118,7 @@ impl<S: Store<Tx: AuthTx>> Codes<'_, S> {
             // Used before or too late, but right: it counts in its minute, and was no guess.
             self.0
                 .store
-                .write(|tx| tx.forgive_attempt(&attempt.subject))?;
+                .write(|tx| tx.forgive_attempt(&attempt.subject, &attempt.policy))?;
         }
         outcome
     }
@@ -293,6 +293,7 @@ impl<S: Store<Tx: AuthTx>> Codes<'_, S> {
 struct Attempt {
     user: UserId,
     subject: LimitSubject,
+    policy: AttemptPolicy,
     reserved: Reserved,
     expected: Expected,
     factor: &'static str,
@@ -384,6 +385,7 @@ fn reserve<Tx: AuthTx>(
     Ok(Ok(Attempt {
         user,
         subject,
+        policy,
         reserved,
         expected,
         factor,

@@ -73,7 +73,7 @@ pub use administrator::{Host, UserAdministrator};
 pub use advice::{Advice, AdviceName, NoAdvice};
 pub use api_keys::{KeyError, KeyView, ManageKeys, NewKey};
 pub use attempts::{
-    AttemptLimits, AttemptPolicy, AttemptState, LimitSubject, MONTH_SECONDS, Reserved,
+    AttemptLimits, AttemptPolicy, AttemptState, LimitSubject, MANY_WRONG, MONTH_SECONDS, Reserved,
     WINDOW_SECONDS, attempt_time, lock_seconds,
 };
 pub use authenticate::{Authenticate, AuthenticateError};

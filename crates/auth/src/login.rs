@@ -62,7 +62,7 @@ impl<S: Store<Tx: AuthTx>> Login<S> {
         let right = PasswordCheck(&self.0).check(username, password, visitor)?;
         let now = self.0.clock.now();
         self.0.store.write(|tx| {
-            let user = right.settle(tx, &self.0.macs)?;
+            let user = right.settle(tx, &self.0.macs, now)?;
             let user = user.unverified();
             if user.mfa_since.is_some() {
                 return Ok(self.issue_ticket(tx, user.id, now)?);

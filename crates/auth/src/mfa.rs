@@ -220,7 +220,7 @@ impl<S: Store<Tx: AuthTx>> ManageMfa<S> {
         let right = PasswordCheck(&self.0).check(&caller.username, password, visitor)?;
         let now = self.0.clock.now();
         self.0.store.write(|tx| {
-            let user = right.settle(tx, &self.0.macs)?;
+            let user = right.settle(tx, &self.0.macs, now)?;
             let current = Any::recheck(caller, tx, &self.0.macs, now)?;
             if user.unverified().mfa_since.is_some() || current.user != user.unverified().id {
                 return Err(MfaError::CodeRequired);

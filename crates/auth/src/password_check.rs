@@ -1,4 +1,4 @@
-use keyward_audit::{Actor, Event, Subject};
+use keyward_audit::{Actor, AuditEvents as _, Event, Subject};
 use keyward_core::{Store, StoreError, Timestamp};
 use keyward_crypto::{Password, PasswordHash, Signed, Verdict};
 
@@ -6,7 +6,8 @@ use crate::measure;
 use crate::reservation::{Refusal, certain_refusal, reserve_or_wait};
 use crate::{
     Action, AdviceName, AttemptLimits as _, AttemptPolicy, AuthTx, Environment, LimitSubject,
-    Overloaded, Reserved, User, UserId, UserKind, UserStatus, Username, Users as _, Visitor,
+    MANY_WRONG, Overloaded, Reserved, User, UserId, UserKind, UserStatus, Username, Users as _,
+    Visitor,
 };
 
 /// The one place where passwords are checked: at login, for step-up, and for a change of password.
@@ -22,9 +23,23 @@ pub(crate) struct RightPassword {
     pub(crate) user: Signed<User>,
     /// The hash to store, where the old one is weaker than today's.
     pub(crate) stronger: Option<PasswordHash>,
-    account: LimitSubject,
-    source: LimitSubject,
+    subjects: Subjects,
     reserved: (Reserved, Reserved),
+}
+
+/// What a password is counted for.
+struct Subjects {
+    source: LimitSubject,
+    account: LimitSubject,
+    everywhere: LimitSubject,
+}
+
+impl Subjects {
+    /// How many tries the account has from the network: fewer, while many guess at it.
+    fn policy(&self, tx: &mut impl AuthTx) -> Result<AttemptPolicy, StoreError> {
+        let everywhere = tx.attempts(&self.everywhere)?.unwrap_or_default();
+        Ok(AttemptPolicy::of_password(everywhere.fails))
+    }
 }
 
 impl<S: Store<Tx: AuthTx>> PasswordCheck<'_, S> {
@@ -60,8 +75,7 @@ impl<S: Store<Tx: AuthTx>> PasswordCheck<'_, S> {
         Ok(RightPassword {
             user,
             stronger,
-            account: counted.account,
-            source: counted.source,
+            subjects: counted.subjects,
             reserved: counted.reserved,
         })
     }
@@ -75,32 +89,36 @@ impl<S: Store<Tx: AuthTx>> PasswordCheck<'_, S> {
     ) -> Result<Counted, Uncounted> {
         self.0.store.write(|tx| {
             let user = tx.user_by_name(username)?;
-            let [source, account] = self.subjects(user.as_ref(), username, visitor);
+            let subjects = self.subjects(user.as_ref(), username, visitor);
+            let policy = subjects.policy(tx)?;
             // The row of the network first, always: two calls that lock both wait in one order.
-            let of_source = reserve_or_wait(tx, &source, now, &AttemptPolicy::SOURCE)?
+            let of_source = reserve_or_wait(tx, &subjects.source, now, &AttemptPolicy::SOURCE)?
                 .map_err(Uncounted::OfSource)?;
-            let of_account = reserve_or_wait(tx, &account, now, &AttemptPolicy::PASSWORD)?
+            let of_account = reserve_or_wait(tx, &subjects.account, now, &policy)?
                 .map_err(Uncounted::OfAccount)?;
             Ok(Counted {
                 user,
-                account,
-                source,
+                subjects,
+                policy,
                 reserved: (of_account, of_source),
             })
         })
     }
 
-    /// What the attempt is counted for: the network, and the account from there.
+    /// What the attempt is counted for: the network, and the account from there and from everywhere.
     fn subjects(
         &self,
         user: Option<&Signed<User>>,
         username: &Username,
         visitor: &Visitor,
-    ) -> [LimitSubject; 2] {
-        let (macs, source) = (&self.0.macs, &visitor.source);
+    ) -> Subjects {
+        let (macs, source, name) = (&self.0.macs, &visitor.source, username.as_str());
         let id = user.map(|user| user.unverified().id);
-        let account = LimitSubject::password(macs, id, username.as_str(), source);
-        [LimitSubject::source(macs, source), account]
+        Subjects {
+            source: LimitSubject::source(macs, source),
+            account: LimitSubject::password(macs, id, name, source),
+            everywhere: LimitSubject::everywhere(macs, id, name),
+        }
     }
 
     /// The same, by what is known before the storage is asked.
@@ -124,12 +142,13 @@ impl<S: Store<Tx: AuthTx>> PasswordCheck<'_, S> {
         }
         let refusal = self.0.store.read(|tx| {
             let user = tx.user_by_name(username)?;
-            let [source, account] = self.subjects(user.as_ref(), username, visitor);
-            let of_source = certain_refusal(tx, &source, now, &AttemptPolicy::SOURCE)?;
+            let subjects = self.subjects(user.as_ref(), username, visitor);
+            let of_source = certain_refusal(tx, &subjects.source, now, &AttemptPolicy::SOURCE)?;
             if of_source.is_some() {
                 return Ok::<_, StoreError>(of_source);
             }
-            certain_refusal(tx, &account, now, &AttemptPolicy::PASSWORD)
+            let policy = subjects.policy(tx)?;
+            certain_refusal(tx, &subjects.account, now, &policy)
         })?;
         measure::advised(refusal.is_some());
         let Some(refusal) = refusal else {
@@ -154,8 +173,11 @@ impl<S: Store<Tx: AuthTx>> PasswordCheck<'_, S> {
     /// who keeps trying in between. It still counts in its minute.
     fn forgive(&self, counted: &Counted) -> Result<(), StoreError> {
         self.0.store.write(|tx| {
-            tx.forgive_attempt(&counted.source)?;
-            tx.forgive_attempt(&counted.account)
+            let Subjects {
+                source, account, ..
+            } = &counted.subjects;
+            tx.forgive_attempt(source, &AttemptPolicy::SOURCE)?;
+            tx.forgive_attempt(account, &counted.policy)
         })
     }
 
@@ -178,14 +200,47 @@ impl<S: Store<Tx: AuthTx>> PasswordCheck<'_, S> {
             fails = of_account.fails,
             "a password was wrong"
         );
-        if !of_account.locks {
+        let wrong = self.count_everywhere(&counted.subjects)?;
+        let event = |action| {
+            let actor = Actor::system().in_request(visitor.request.as_deref());
+            Event::new(actor, action, Subject::new("user", named.clone()))
+                .with("source", visitor.source.clone())
+        };
+        let lock = of_account.locks.then(|| {
+            let fails = of_account.fails.to_string();
+            event(LOGIN_LOCK).with("fails", fails)
+        });
+        let alarm = (wrong % MANY_WRONG == 0).then(|| {
+            tracing::warn!(
+                user = named,
+                wrong,
+                "many passwords of one account were wrong in a row: somebody may be guessing"
+            );
+            event(WRONG_PASSWORDS).with("wrong", wrong.to_string())
+        });
+        if lock.is_none() && alarm.is_none() {
             return Ok(());
         }
-        let actor = Actor::system().in_request(visitor.request.as_deref());
-        let event = Event::new(actor, LOGIN_LOCK, Subject::new("user", named))
-            .with("source", visitor.source.clone())
-            .with("fails", of_account.fails.to_string());
-        self.0.store.write(|tx| self.0.audit.record(tx, &event))
+        self.0.store.write(|tx| {
+            tx.lock_audit_head()?;
+            for event in lock.iter().chain(&alarm) {
+                self.0.audit.record(tx, event)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Adds a wrong one to those in a row from all networks, and says how many there are. Nothing is
+    /// stopped by that number, so it need not be known before somebody looks; and in a transaction of its
+    /// own, so that nobody waits for the row while the audit log is held.
+    fn count_everywhere(&self, subjects: &Subjects) -> Result<i64, StoreError> {
+        let (everywhere, now) = (&subjects.everywhere, self.0.clock.now());
+        let policy = AttemptPolicy::EVERYWHERE;
+        let counted = self
+            .0
+            .store
+            .write(|tx| tx.reserve_attempt(everywhere, now, &policy))?;
+        Ok(counted.map_or(1, |reserved| reserved.fails))
     }
 }
 
@@ -201,11 +256,13 @@ impl RightPassword {
         self,
         tx: &mut Tx,
         macs: &keyward_crypto::MacRing,
+        now: Timestamp,
     ) -> Result<Signed<User>, PasswordRefused> {
         tx.lock_audit_head()?;
         let (of_account, of_source) = self.reserved;
-        tx.attempt_succeeded(&self.source, &of_source, None)?;
-        tx.attempt_succeeded(&self.account, &of_account, None)?;
+        tx.attempt_succeeded(&self.subjects.source, &of_source, None)?;
+        tx.attempt_succeeded(&self.subjects.account, &of_account, None)?;
+        end_row(tx, &self.subjects.everywhere, now)?;
         let id: UserId = self.user.unverified().id;
         let current = tx.user(id)?.ok_or(PasswordRefused::Rejected)?;
         if current.mac() != self.user.mac() {
@@ -223,10 +280,26 @@ impl RightPassword {
     }
 }
 
+/// Ends the row of wrong ones from all networks, if there is one.
+fn end_row(
+    tx: &mut impl AuthTx,
+    everywhere: &LimitSubject,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let wrong = tx.attempts(everywhere)?.unwrap_or_default().fails;
+    if wrong == 0 {
+        return Ok(());
+    }
+    if let Some(reserved) = tx.reserve_attempt(everywhere, now, &AttemptPolicy::EVERYWHERE)? {
+        tx.attempt_succeeded(everywhere, &reserved, None)?;
+    }
+    Ok(())
+}
+
 struct Counted {
     user: Option<Signed<User>>,
-    account: LimitSubject,
-    source: LimitSubject,
+    subjects: Subjects,
+    policy: AttemptPolicy,
     reserved: (Reserved, Reserved),
 }
 
@@ -275,3 +348,4 @@ pub enum PasswordRefused {
 }
 
 const LOGIN_LOCK: Action = Action("login.lock");
+const WRONG_PASSWORDS: Action = Action("login.wrong-passwords");

@@ -57,12 +57,16 @@ impl AttemptLimits for DieselTx {
         Ok(written == 1)
     }
 
-    fn forgive_attempt(&mut self, subject: &LimitSubject) -> Result<(), StoreError> {
+    fn forgive_attempt(
+        &mut self,
+        subject: &LimitSubject,
+        policy: &AttemptPolicy,
+    ) -> Result<(), StoreError> {
         self.run(|connection| {
             each!(connection, inner => diesel::sql_query(FORGIVE)
-                .bind::<BigInt, _>(AttemptPolicy::TOTP.lock_every)
-                .bind::<BigInt, _>(AttemptPolicy::TOTP.disable_at)
-                .bind::<BigInt, _>(AttemptPolicy::TOTP.disable_at_in_month)
+                .bind::<BigInt, _>(policy.lock_every)
+                .bind::<BigInt, _>(policy.disable_at)
+                .bind::<BigInt, _>(policy.disable_at_in_month)
                 .bind::<Text, _>(subject.as_str())
                 .execute(inner))
         })

@@ -58,7 +58,8 @@ fn an_outsider_who_guesses_from_many_networks_keeps_nobody_out() {
         took[took.len() / 2],
     );
     assert_eq!(looked_at + limited, guesses);
-    assert!(looked_at >= networks * 5, "{looked_at}");
+    // Five from each network at first, and two from each once that many were wrong.
+    assert!(looked_at >= networks * 2, "{looked_at}");
     assert!(limited > guesses / 2, "the guesses were not limited");
     if rounds(1) > 1 {
         assert!(*slowest < Duration::from_secs(2), "{slowest:?}");

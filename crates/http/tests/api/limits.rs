@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::keys::works;
 use crate::login::visible;
-use crate::world::{Answer, Caller, Device, PASSWORD, PROXY, World};
+use crate::world::{Answer, Caller, Device, PASSWORD, PROXY, World, text};
 
 #[actix_web::test]
 async fn five_codes_a_minute_are_looked_at() {
@@ -380,6 +380,109 @@ async fn ten_thousand_guesses_from_everywhere_lock_nobody_out() {
     let ticket = login.json()["ticket"].as_str().unwrap().to_owned();
     let answer = world.second_step(&ticket, &device.code(&world)).await;
     world.presented(&answer).await;
+}
+
+/// Who guesses from many networks gets less from each of them, and nobody is kept out.
+#[actix_web::test]
+async fn while_many_guess_at_an_account_each_network_has_two_wrong_passwords() {
+    for world in World::on_every_store().await {
+        let ada = world.person("ada").await;
+        world.person("bea").await;
+        for name in ["ada", "nobody"] {
+            wrong_from_everywhere(&world, name, 94).await;
+            // A network that is not among them has what it has always.
+            assert_eq!(
+                wrong_until_limited(&world, name, "203.0.113.1").await,
+                (5, 60)
+            );
+            assert_eq!(
+                wrong_until_limited(&world, name, "203.0.113.2").await,
+                (2, 900)
+            );
+        }
+        assert_eq!(
+            wrong_until_limited(&world, "bea", "203.0.113.2").await,
+            (5, 60)
+        );
+        let expected = [("100", ada.id.as_str()), ("100", "unknown")];
+        assert_eq!(
+            alarms(&world).await,
+            expected.map(|(n, of)| (n.into(), of.into()))
+        );
+
+        assert!(works(&world, &ada.key).await);
+        let login = world.login("ada", PASSWORD).from("203.0.113.3").await;
+        assert_eq!(login.status, 200, "{}: {login:?}", world.name);
+        // The owner has ended the row.
+        assert_eq!(
+            wrong_until_limited(&world, "ada", "203.0.113.4").await,
+            (5, 60)
+        );
+        assert_eq!(
+            wrong_until_limited(&world, "nobody", "203.0.113.4").await,
+            (2, 900)
+        );
+    }
+}
+
+#[actix_web::test]
+async fn an_unlocked_account_has_all_its_tries_again() {
+    let world = World::new().await;
+    let ada = world.person("ada").await;
+    wrong_from_everywhere(&world, "ada", 100).await;
+    assert_eq!(
+        wrong_until_limited(&world, "ada", "203.0.113.1").await,
+        (2, 900)
+    );
+    let unlocked = world
+        .post(&format!("/users/{}/unlock", ada.id))
+        .by(&world.admin);
+    assert!(unlocked.await.status.is_success());
+    assert_eq!(
+        wrong_until_limited(&world, "ada", "203.0.113.2").await,
+        (5, 60)
+    );
+}
+
+/// Wrong passwords of one account, of which each network gives two.
+async fn wrong_from_everywhere(world: &World, name: &str, guesses: usize) {
+    for n in 0..guesses {
+        let address = format!("198.51.100.{}", n / 2);
+        let answer = world.login(name, WRONG).from(&address).await;
+        answer.is_problem(401, "login-rejected");
+    }
+}
+
+/// How many wrong passwords of one account are looked at, and for how many seconds the next is refused.
+async fn wrong_until_limited(world: &World, name: &str, address: &str) -> (usize, i64) {
+    for looked_at in 0..100 {
+        let answer = world.login(name, WRONG).from(address).await;
+        if answer.status == 429 {
+            let seconds = answer.header("retry-after").unwrap().parse().unwrap();
+            return (looked_at, seconds);
+        }
+        answer.is_problem(401, "login-rejected");
+    }
+    panic!("{}: never limited", world.name);
+}
+
+/// How many were wrong, and whose, by the audit log.
+async fn alarms(world: &World) -> Vec<(String, String)> {
+    let events = world.get("/audit").by(&world.admin).await.json();
+    let mut alarms: Vec<_> = events["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|event| event["action"] == "login.wrong-passwords")
+        .map(|event| {
+            (
+                text(&event["details"]["wrong"]),
+                text(&event["subject"]["id"]),
+            )
+        })
+        .collect();
+    alarms.reverse();
+    alarms
 }
 
 async fn guess(world: &World, by: &Caller, device: &Device) -> Answer {

@@ -81,7 +81,11 @@ fn while_nobody_writes(world: &World, person: &Person, work: impl FnOnce() + Sen
         .store
         .write(|tx| {
             // On PostgreSQL, the row; on SQLite, the database.
-            keyward_auth::AttemptLimits::forgive_attempt(tx, &subject)?;
+            keyward_auth::AttemptLimits::forgive_attempt(
+                tx,
+                &subject,
+                &keyward_auth::AttemptPolicy::TOTP,
+            )?;
             std::thread::scope(|scope| scope.spawn(work).join().unwrap());
             Err::<(), _>(keyward_core::StoreError::Unavailable("roll back".into()))
         })

@@ -24,6 +24,8 @@ pub(super) enum Fault {
     ForgivesTheWindow,
     /// A used code counts as a guess.
     ForgivesNothing,
+    /// What was counted by any policy is taken back by that of codes.
+    ForgivesAsCodes,
     /// A success gives the attempt back to whatever window there is.
     RefundsTheWrongWindow,
     /// A success takes back what was wrong before.
@@ -118,7 +120,11 @@ impl AttemptLimits for BrokenTx {
         self.inner.attempt_succeeded(subject, &reserved, step)
     }
 
-    fn forgive_attempt(&mut self, subject: &LimitSubject) -> Result<(), StoreError> {
+    fn forgive_attempt(
+        &mut self,
+        subject: &LimitSubject,
+        policy: &AttemptPolicy,
+    ) -> Result<(), StoreError> {
         if self.has(Fault::ForgivesNothing) {
             return Ok(());
         }
@@ -127,7 +133,13 @@ impl AttemptLimits for BrokenTx {
                 state.window_count = (state.window_count - 1).max(0);
             });
         }
-        self.inner.forgive_attempt(subject)
+        let totp = AttemptPolicy::TOTP;
+        let policy = if self.has(Fault::ForgivesAsCodes) {
+            &totp
+        } else {
+            policy
+        };
+        self.inner.forgive_attempt(subject, policy)
     }
 
     fn lift_limits(&mut self, account: UserId) -> Result<(), StoreError> {
@@ -351,6 +363,7 @@ fn attempts_that_follow_other_rules_are_found() {
         Fault::LocksForTheSameTime,
         Fault::ForgivesTheWindow,
         Fault::ForgivesNothing,
+        Fault::ForgivesAsCodes,
         Fault::RefundsTheWrongWindow,
         Fault::LowersTheStep,
         Fault::ForgetsTheStep,

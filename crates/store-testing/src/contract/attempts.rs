@@ -205,7 +205,7 @@ fn what_is_not_known_succeeds_never<S: Store<Tx: AttemptLimits>>(store: &S) {
         locks: false,
     };
     let succeeded = write(store, |tx| {
-        tx.forgive_attempt(&unknown)?;
+        tx.forgive_attempt(&unknown, &AttemptPolicy::TOTP)?;
         tx.lift_limits(Id::generate())?;
         tx.attempt_succeeded(&unknown, &reserved, Some(TotpStep::from_number(7)))
     });
@@ -457,8 +457,9 @@ impl Sequence {
             0..=11 => self.reserve(tx, at)?,
             12..=15 => self.succeed(tx, random)?,
             16..=18 => {
-                tx.forgive_attempt(&self.subject)?;
-                self.model = self.model.map(|model| model.forgive());
+                tx.forgive_attempt(&self.subject, &self.policy)?;
+                let policy = &self.policy;
+                self.model = self.model.map(|model| model.forgive(policy));
                 "forgive_attempt".to_owned()
             }
             _ => self.lift(tx, random)?,
@@ -660,10 +661,12 @@ const CLOCKS: [i64; 9] = [
     i64::MAX,
 ];
 
-const POLICIES: [AttemptPolicy; 6] = [
+const POLICIES: [AttemptPolicy; 8] = [
     AttemptPolicy::TOTP,
     AttemptPolicy::RECOVERY,
+    AttemptPolicy::PASSWORD_GUESSED,
     AttemptPolicy::SOURCE,
+    AttemptPolicy::EVERYWHERE,
     AttemptPolicy {
         per_window: 1_000,
         ..AttemptPolicy::TOTP

@@ -70,11 +70,15 @@ impl AttemptLimits for MemoryTx {
         Ok(true)
     }
 
-    fn forgive_attempt(&mut self, subject: &LimitSubject) -> Result<(), StoreError> {
+    fn forgive_attempt(
+        &mut self,
+        subject: &LimitSubject,
+        policy: &AttemptPolicy,
+    ) -> Result<(), StoreError> {
         let attempts = Arc::make_mut(&mut self.tables_mut()?.attempts);
         if let Some(known) = attempts.get_mut(subject.as_str()) {
             let known = Arc::make_mut(known);
-            known.state = known.state.forgive();
+            known.state = known.state.forgive(policy);
         }
         Ok(())
     }
