@@ -1,186 +1,7 @@
 use keyward_core::{StoreError, Timestamp};
-use keyward_crypto::{MacPurpose, MacRing, TotpStep};
+use keyward_crypto::TotpStep;
 
-use crate::UserId;
-
-/// What attempts are counted for: one authenticator, never a name that somebody typed.
-///
-/// ```
-/// use keyward_auth::{LimitSubject, UserId};
-/// use keyward_crypto::MacRing;
-///
-/// let user = UserId::generate();
-/// assert_eq!(LimitSubject::totp(user).as_str(), format!("totp:{user}"));
-/// // What was typed in place of a name is counted, and not kept.
-/// let macs = MacRing::parse(MacRing::generate_secret().expose())?;
-/// let typed = LimitSubject::password(&macs, None, "hunter2", "192.0.2.7");
-/// assert!(!typed.as_str().contains("hunter2"));
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LimitSubject {
-    key: String,
-    account: Option<UserId>,
-}
-
-impl LimitSubject {
-    /// The authenticator app of a person. Stays the same when another one is enrolled.
-    #[must_use]
-    pub fn totp(user: UserId) -> Self {
-        Self {
-            key: format!("totp:{user}"),
-            account: Some(user),
-        }
-    }
-
-    /// The recovery codes of a person, old and new ones.
-    #[must_use]
-    pub fn recovery(user: UserId) -> Self {
-        Self {
-            key: format!("recovery:{user}"),
-            account: Some(user),
-        }
-    }
-
-    /// The password of an account, from one network. `account` is the user's id, or for a name
-    /// that nobody has the name, so that both are counted alike.
-    #[must_use]
-    pub fn password(macs: &MacRing, user: Option<UserId>, name: &str, source: &str) -> Self {
-        let id = user.map(|id| id.to_string());
-        let parts = [
-            b"password".as_slice(),
-            id.as_deref().unwrap_or(name).as_bytes(),
-            source.as_bytes(),
-        ];
-        Self {
-            key: Self::keyed(macs, &parts),
-            account: user,
-        }
-    }
-
-    /// The proofs of one agent that one receiver asks about. Another receiver has its own, so that
-    /// nobody's guesses keep an agent from proving who it is to others.
-    #[must_use]
-    pub fn proof(verifier: UserId, prover: UserId) -> Self {
-        Self {
-            key: format!("proof/{verifier}/{prover}"),
-            account: Some(verifier),
-        }
-    }
-
-    /// The password of an account, from all networks together. `user` and `name` are as for
-    /// [`password`](Self::password).
-    #[must_use]
-    pub fn everywhere(macs: &MacRing, user: Option<UserId>, name: &str) -> Self {
-        let id = user.map(|id| id.to_string());
-        let account = id.as_deref().unwrap_or(name).as_bytes();
-        Self {
-            key: Self::keyed(macs, &[b"everywhere", account]),
-            account: user,
-        }
-    }
-
-    /// All passwords that are tried from one network.
-    #[must_use]
-    pub fn source(macs: &MacRing, source: &str) -> Self {
-        Self {
-            key: Self::keyed(macs, &[b"source", source.as_bytes()]),
-            account: None,
-        }
-    }
-
-    /// What was typed may be anything, even a password in the wrong field, so none of it is kept.
-    fn keyed(macs: &MacRing, parts: &[&[u8]]) -> String {
-        macs.mac(MacPurpose::LimitSubject, parts).as_stored()
-    }
-
-    /// The key of the row.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.key
-    }
-
-    /// Whose authenticator it is, if there is such a user.
-    #[must_use]
-    pub fn account(&self) -> Option<UserId> {
-        self.account
-    }
-}
-
-/// How many attempts somebody gets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct AttemptPolicy {
-    /// In [`WINDOW_SECONDS`].
-    pub per_window: i64,
-    /// Every so many wrong ones in a row (at least 1) lock: 15 minutes first, then twice as long each time, up
-    /// to 24 hours.
-    pub lock_every: i64,
-    /// So many wrong ones in a row end it until somebody lifts that.
-    pub disable_at: i64,
-    /// So many wrong ones in [`MONTH_SECONDS`] end it as well, whatever was right between them.
-    pub disable_at_in_month: i64,
-}
-
-impl AttemptPolicy {
-    /// Codes of an authenticator app: 5 in 60 seconds, a lock after 10 wrong ones in a row, the end
-    /// after 100 (NIST SP 800-63B-4, section 3.2.2) or after 200 in thirty days, so that nobody can guess on and on
-    /// between the logins of the owner.
-    pub const TOTP: Self = Self {
-        per_window: 5,
-        lock_every: 10,
-        disable_at: 100,
-        disable_at_in_month: 200,
-    };
-    /// Recovery codes: as [`TOTP`](Self::TOTP), but they never end, because nobody guesses 80 bits.
-    pub const RECOVERY: Self = Self {
-        disable_at: NEVER,
-        disable_at_in_month: NEVER,
-        ..Self::TOTP
-    };
-    /// Passwords of one account from one network.
-    pub const PASSWORD: Self = Self::RECOVERY;
-    /// The same while many guess at the account: every second wrong one locks. Each network still has
-    /// tries of its own, so that nobody's guesses keep the owner out.
-    pub const PASSWORD_GUESSED: Self = Self {
-        lock_every: 2,
-        ..Self::PASSWORD
-    };
-    /// Passwords of one account from all networks together, which are counted and never stopped.
-    pub const EVERYWHERE: Self = Self {
-        per_window: NEVER,
-        lock_every: NEVER,
-        ..Self::RECOVERY
-    };
-    /// Proofs of one agent to one receiver.
-    pub const PROOF: Self = Self::RECOVERY;
-    /// All passwords from one network: against trying one password on many accounts. Never locks.
-    pub const SOURCE: Self = Self {
-        per_window: 100,
-        lock_every: NEVER,
-        disable_at: NEVER,
-        disable_at_in_month: NEVER,
-    };
-
-    /// Passwords of one account from one network, of which so many were wrong in a row from all networks.
-    #[must_use]
-    pub fn of_password(wrong_everywhere: i64) -> Self {
-        if wrong_everywhere < MANY_WRONG {
-            Self::PASSWORD
-        } else {
-            Self::PASSWORD_GUESSED
-        }
-    }
-
-    /// Whether so many wrong ones in a row lock.
-    fn locks(&self, fails: i64) -> bool {
-        fails % self.lock_every == 0
-    }
-
-    /// Whether so many wrong ones in a row, or in thirty days, are the end.
-    fn ends(&self, fails: i64, month_fails: i64) -> bool {
-        fails >= self.disable_at || month_fails >= self.disable_at_in_month
-    }
-}
+use crate::{AttemptPolicy, LimitSubject, UserId};
 
 /// The attempts of one subject. A store keeps it and changes it by one statement each time; this
 /// says what that statement does.
@@ -410,9 +231,6 @@ pub trait AttemptLimits {
     ) -> Result<usize, StoreError>;
 }
 
-/// So many wrong passwords of one account in a row, from wherever, are more than its owner types.
-pub const MANY_WRONG: i64 = 100;
-
 /// How long attempts are counted together.
 pub const WINDOW_SECONDS: i64 = 60;
 
@@ -441,12 +259,11 @@ pub fn lock_seconds(number: i64) -> i64 {
 const FIRST_LOCK: i64 = 15 * 60;
 const LONGEST_LOCK: i64 = 24 * 60 * 60;
 const LATEST: i64 = i64::MAX / 4;
-/// More attempts than anybody makes.
-const NEVER: i64 = i64::MAX;
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::MANY_WRONG;
 
     const TOTP: AttemptPolicy = AttemptPolicy::TOTP;
     const NOW: i64 = 1_800_000_000;
@@ -946,43 +763,5 @@ mod tests {
         }
         let (first, last) = (Timestamp(i64::MIN), Timestamp(i64::MAX));
         assert_eq!(attempt_time(first), -attempt_time(last));
-    }
-
-    #[test]
-    fn subjects_of_a_factor_name_the_user_and_those_of_passwords_do_not() {
-        let user = UserId::parse("01890a5d-7e8f-7c3d-a1b2-c3d4e5f60718").unwrap();
-        let totp = LimitSubject::totp(user);
-        assert_eq!(totp.as_str(), "totp:01890a5d-7e8f-7c3d-a1b2-c3d4e5f60718");
-        let recovery = LimitSubject::recovery(user);
-        assert_eq!(
-            recovery.as_str(),
-            "recovery:01890a5d-7e8f-7c3d-a1b2-c3d4e5f60718"
-        );
-        assert_eq!(totp.account(), Some(user));
-        assert_eq!(recovery.account(), Some(user));
-
-        let macs = MacRing::parse("Yk3v9QpZ7tLwXr2NfBhGmCs5DjUa8eKo4iTyVx6RlWz").unwrap();
-        let known = LimitSubject::password(&macs, Some(user), "ada", "192.0.2.7");
-        let unknown = LimitSubject::password(&macs, None, "ada", "192.0.2.7");
-        let network = LimitSubject::source(&macs, "192.0.2.7");
-        assert_eq!(known.account(), Some(user));
-        assert_eq!(unknown.account(), None);
-        assert_eq!(network.account(), None);
-        let renamed = LimitSubject::password(&macs, Some(user), "eve", "192.0.2.7");
-        assert_eq!(renamed, known, "an account keeps its count under any name");
-        let keyed = [&known, &unknown, &network];
-        for subject in keyed {
-            assert!(
-                !subject.as_str().contains(':'),
-                "those with a colon are kept"
-            );
-            assert!(!subject.as_str().contains("ada"));
-        }
-        assert!(known != unknown && unknown != network && known != network);
-        let proof = LimitSubject::proof(user, user);
-        assert_eq!(proof.account(), Some(user));
-        assert!(!proof.as_str().contains(':'), "those with a colon are kept");
-        let elsewhere = LimitSubject::password(&macs, Some(user), "ada", "192.0.2.8");
-        assert_ne!(elsewhere, known);
     }
 }

@@ -38,6 +38,7 @@ mod accounts;
 mod administrator;
 mod advice;
 mod api_keys;
+mod attempt_policy;
 mod attempts;
 mod authenticate;
 mod chosen_password;
@@ -52,6 +53,7 @@ mod host_keys;
 mod housekeeping;
 mod idempotency;
 mod last_used;
+mod limit_subject;
 mod login;
 mod measure;
 mod mfa;
@@ -72,9 +74,10 @@ pub use accounts::{ManageUsers, NewUser, OwnChange, UserChange, UserError, UserV
 pub use administrator::{Host, UserAdministrator};
 pub use advice::{Advice, AdviceName, NoAdvice};
 pub use api_keys::{KeyError, KeyView, ManageKeys, NewKey};
+pub use attempt_policy::{AttemptPolicy, MANY_WRONG};
 pub use attempts::{
-    AttemptLimits, AttemptPolicy, AttemptState, LimitSubject, MANY_WRONG, MONTH_SECONDS, Reserved,
-    WINDOW_SECONDS, attempt_time, lock_seconds,
+    AttemptLimits, AttemptState, MONTH_SECONDS, Reserved, WINDOW_SECONDS, attempt_time,
+    lock_seconds,
 };
 pub use authenticate::{Authenticate, AuthenticateError};
 pub use codes::{CodeError, SecondFactor};
@@ -90,6 +93,7 @@ pub use idempotency::{
     MalformedIdempotencyKey, Outcome, StoredAnswer,
 };
 pub use last_used::LastUsed;
+pub use limit_subject::LimitSubject;
 pub use login::{LoggedIn, Login, LoginError};
 pub use measure::describe_metrics;
 pub use mfa::{Enrolling, ManageMfa, MfaError, MfaStatus, RecoveryCodes};
