@@ -136,6 +136,11 @@ fn count(class: &str, attempts: u32) -> u64 {
     let folder = tempfile::tempdir().unwrap();
     let binary = Path::new(env!("CARGO_BIN_EXE_keyward"));
     let example = binary.parent().unwrap().join("examples/login_attempts");
+    assert!(
+        example.exists(),
+        "there is no {}; build it with `cargo build -p keyward --example login_attempts`, as `cargo test` does",
+        example.display()
+    );
     let output = Command::new("valgrind")
         .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
         .arg(example)

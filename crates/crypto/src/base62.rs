@@ -69,6 +69,25 @@ mod tests {
     }
 
     #[test]
+    fn the_last_digits_of_a_number_are_those_that_it_ends_with() {
+        assert_eq!(last_digits(0, 3), "000");
+        assert_eq!(last_digits(61, 2), "0z");
+        assert_eq!(last_digits(62 * 62 + 2 * 62 + 11, 3), "12B");
+        assert_eq!(last_digits(62 * 62 + 2 * 62 + 11, 2), "2B");
+        assert_eq!(last_digits(u128::from(u32::MAX), 6), "4gfFC3");
+        assert_eq!(last_digits(u128::MAX, 22), "7n42DGM5Tflk9n8mt7Fhc7");
+    }
+
+    #[test]
+    fn as_many_characters_are_added_as_were_asked_for() {
+        for count in [0, 1, 16, 64, 65, 1_000] {
+            let mut text = "-".to_owned();
+            push_random(&mut text, count);
+            assert_eq!(text.len(), count + 1);
+        }
+    }
+
+    #[test]
     fn every_character_comes_up_about_as_often() {
         let mut text = String::new();
         push_random(&mut text, 62_000);

@@ -120,6 +120,12 @@ mod tests {
     }
 
     #[test]
+    fn the_id_is_the_end_of_half_a_hash_in_base_62() {
+        let key = ForeignKey::parse("0f8fad5b-d9cb-469f-a165-70867728950e").unwrap();
+        assert_eq!(key.id().as_str(), "As74jAr8cw5hBhrY");
+    }
+
+    #[test]
     fn a_generated_one_reads_back_with_its_id() {
         for _ in 0..1_000 {
             let key = ForeignKey::generate();

@@ -302,6 +302,8 @@ mod tests {
 
         assert_eq!(both.active(), *new.id());
         assert_eq!(both.ids().collect::<Vec<_>>(), [*new.id(), *old.id()]);
+        assert!(both.holds(new.id()) && both.holds(old.id()));
+        assert!(!ring([&old]).holds(new.id()));
         assert_eq!(before.key_id(), Some(*old.id()));
         assert_eq!(after.key_id(), Some(*new.id()));
         assert_eq!(both.open(&before, &place()).unwrap().expose(), MARKER);

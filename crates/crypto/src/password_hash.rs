@@ -124,3 +124,59 @@ const BCRYPT_COSTS: std::ops::RangeInclusive<u32> = 4..=15;
 const MAX_MEMORY_KIB: u32 = 256 * 1024;
 const MAX_PASSES: u32 = 20;
 const MAX_LANES: u32 = 16;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BCRYPT: &str = "$2b$04$EGdrhbKUv8Oc9vGiXX0HQOxSg445d458Muh7DAHskb6QbtCvdxcie";
+
+    #[test]
+    fn weaker_is_what_falls_short_in_anything() {
+        let today = Params::new(64, 3, 2, None).unwrap();
+        let weaker = |text: &str| {
+            let hash = PasswordHash::from_stored(text.to_owned());
+            let read = hash.read().unwrap_or_else(|| panic!("{text}"));
+            read.is_weaker_than(&today)
+        };
+        let (salt, output) = ("c29tZXNhbHQ", "AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA");
+        for as_strong in [
+            format!("$argon2id$v=19$m=64,t=3,p=2${salt}${output}"),
+            format!("$argon2id$v=19$m=65,t=4,p=3${salt}${output}"),
+            format!(
+                "$argon2id$v=19$m=64,t=3,p=2${salt}$AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyAh"
+            ),
+        ] {
+            assert!(!weaker(&as_strong), "{as_strong}");
+        }
+        for short in [
+            BCRYPT.to_owned(),
+            format!("$argon2i$v=19$m=64,t=3,p=2${salt}${output}"),
+            format!("$argon2id$v=16$m=64,t=3,p=2${salt}${output}"),
+            format!("$argon2id$m=64,t=3,p=2${salt}${output}"),
+            format!("$argon2id$v=19$m=63,t=4,p=3${salt}${output}"),
+            format!("$argon2id$v=19$m=65,t=2,p=3${salt}${output}"),
+            format!("$argon2id$v=19$m=65,t=4,p=1${salt}${output}"),
+            format!(
+                "$argon2id$v=19$m=65,t=4,p=3${salt}$AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHw"
+            ),
+        ] {
+            assert!(weaker(&short), "{short}");
+        }
+    }
+
+    #[test]
+    fn only_what_a_password_can_be_checked_against_is_of_bcrypt() {
+        let is_bcrypt = |text: &str| PasswordHash::from_stored(text.to_owned()).is_bcrypt();
+        assert!(is_bcrypt(BCRYPT));
+        for other in [
+            "",
+            "$2b$04$tooshort",
+            &BCRYPT.replace("$2b$", "$2x$"),
+            &BCRYPT.replace("$04$", "$16$"),
+            "$argon2id$v=19$m=64,t=3,p=2$c29tZXNhbHQ$AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA",
+        ] {
+            assert!(!is_bcrypt(other), "{other}");
+        }
+    }
+}

@@ -70,6 +70,12 @@ mod tests {
     }
 
     #[test]
+    fn six_different_characters_are_enough() {
+        assert!(has_few_characters("abcdeabcde"));
+        assert!(!has_few_characters("abcdefabcdef"));
+    }
+
+    #[test]
     fn random_secrets_pass() {
         // `openssl rand -hex 32`, `openssl rand -base64 32`, a long sentence.
         let accepted = [
