@@ -57,6 +57,10 @@ fuzz *seconds:
 package:
     scripts/package
 
+# What has changed in the API of the crates since a revision, by the rules of semantic versions.
+semver revision:
+    scripts/semver {{revision}}
+
 # The examples for embedders, against the crates as they would be published.
 examples:
     scripts/examples --packaged

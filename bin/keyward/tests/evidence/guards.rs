@@ -56,6 +56,26 @@ const LINTS: [(&str, &[&str]); 2] = [
     ),
 ];
 
+/// What the packages promise to compile with is what all of these tests are compiled with.
+#[test]
+fn the_oldest_compiler_is_the_one_that_is_tested() {
+    let (workspace, toolchain) = (text("Cargo.toml"), text("rust-toolchain.toml"));
+    let value = |toml: &str, of: &str, key: &str| {
+        let lines = section(toml, of);
+        let line = lines.iter().find_map(|line| line.strip_prefix(key));
+        line.unwrap_or_else(|| panic!("no {key}"))
+            .trim_matches([' ', '=', '"'])
+            .to_owned()
+    };
+    let promised = value(&workspace, "workspace.package", "rust-version");
+    let tested = value(&toolchain, "toolchain", "channel");
+    assert_eq!(format!("{promised}.0"), tested);
+    for (path, manifest) in manifests() {
+        let lines = section(&manifest, "package");
+        assert!(lines.contains(&"rust-version.workspace = true"), "{path}");
+    }
+}
+
 #[test]
 fn every_crate_keeps_the_lints_of_the_workspace() {
     for (name, wanted) in LINTS {
