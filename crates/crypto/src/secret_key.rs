@@ -488,6 +488,41 @@ mod tests {
     }
 
     #[test]
+    fn a_ring_that_learns_another_one_has_its_keys_and_no_others() {
+        let (old, new) = (MacRing::generate_secret(), MacRing::generate_secret());
+        let running = MacRing::parse(old.expose()).unwrap();
+        let other = MacRing::parse(new.expose()).unwrap();
+        let (before, after) = (running.active(), other.active());
+
+        running.clone().learn(&other);
+
+        assert!(running.holds(&after) && !running.holds(&before));
+        assert_eq!(running.active(), after);
+    }
+
+    #[test]
+    fn every_retired_secret_is_known_and_those_with_an_audit_key_are_read() {
+        let ring = MacRing::parse(MacRing::generate_secret().expose()).unwrap();
+        let others: Vec<_> = (0..3)
+            .map(|_| MacRing::parse(MacRing::generate_secret().expose()).unwrap())
+            .collect();
+        let ids: Vec<_> = others.iter().map(MacRing::active).collect();
+        for (other, kid) in others.iter().zip(&ids).take(2) {
+            let key = other.audit_key(kid).unwrap();
+            ring.add_audit_key(*kid, &key).unwrap();
+        }
+        ring.retire(&ids[2]);
+
+        let read: Vec<_> = ids.iter().map(|kid| ring.reads_audit_of(kid)).collect();
+        assert_eq!(read, [true, true, false]);
+        // What comes back in a setting later is retired all the same.
+        ring.learn_too(&others[2]);
+        assert!(ring.holds(&ids[2]) && !ring.activate(&ids[2]));
+        let late = MacRing::parse(MacRing::generate_secret().expose()).unwrap();
+        assert!(!ring.reads_audit_of(&late.active()));
+    }
+
+    #[test]
     fn other_text_is_no_audit_key() {
         let ring = MacRing::parse(MacRing::generate_secret().expose()).unwrap();
         let key = ring.audit_key(&ring.active()).unwrap();

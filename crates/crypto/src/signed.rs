@@ -71,3 +71,32 @@ impl<T> Signed<T> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the row does not carry a valid MAC")]
 pub struct ForgedRow;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::MacPurpose;
+
+    struct Row(&'static str);
+
+    impl Signable for Row {
+        const PURPOSE: MacPurpose = MacPurpose::UserRow;
+
+        fn with_parts<R>(&self, with: impl FnOnce(&[&[u8]]) -> R) -> R {
+            with(&[self.0.as_bytes()])
+        }
+    }
+
+    #[test]
+    fn a_row_is_genuine_as_it_was_signed_and_by_the_ring_that_signed_it() {
+        let macs = MacRing::parse(MacRing::generate_secret().expose()).unwrap();
+        let others = MacRing::parse(MacRing::generate_secret().expose()).unwrap();
+        let signed = Signed::sign(Row("as it was"), &macs);
+        assert!(signed.is_genuine(&macs));
+        assert!(!signed.is_genuine(&others));
+        let changed = Signed::from_stored(Row("changed"), signed.mac().clone());
+        assert!(!changed.is_genuine(&macs));
+        assert_eq!(changed.verify(&macs).err(), Some(ForgedRow));
+        assert_eq!(signed.verify(&macs).unwrap().0, "as it was");
+    }
+}

@@ -100,3 +100,34 @@ impl<'a> Fields<'a> {
 const SECRET_LENGTH: usize = 43;
 const CHECKSUM_LENGTH: usize = 6;
 const TAIL_LENGTH: usize = PublicId::LENGTH + SECRET_LENGTH + CHECKSUM_LENGTH;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A text with the checksum that fits it.
+    fn checked(id: &str, secret: &str) -> String {
+        let text = format!("kw_{id}{secret}");
+        let checksum: String = base62::digits(crc32fast::hash(text.as_bytes()))
+            .iter()
+            .collect();
+        text + &checksum
+    }
+
+    #[test]
+    fn a_checksum_alone_makes_no_secret() {
+        let (id, secret) = ("0".repeat(PublicId::LENGTH), "s".repeat(SECRET_LENGTH));
+        let read = TaggedSecret::parse("kw_", &checked(&id, &secret)).unwrap();
+        assert_eq!(read.secret(), secret.as_bytes());
+        for (id, secret) in [
+            (id.as_str(), &secret[1..]),
+            (&id, &format!("{secret}s")),
+            (&id[1..], &secret),
+            (&id, &secret.replacen('s', "-", 1)),
+            (&id, &format!("{}\u{e9}", &secret[2..])),
+        ] {
+            let text = checked(id, secret);
+            assert!(TaggedSecret::parse("kw_", &text).is_none(), "{text}");
+        }
+    }
+}

@@ -157,6 +157,22 @@ mod tests {
     }
 
     #[test]
+    fn version_and_lengths_are_each_looked_at() {
+        let token = |version: u8, ciphertext: usize| {
+            let rest = vec![0; 8 + BLOCK_BYTES + ciphertext + MAC_BYTES];
+            let bytes = [&[version][..], &rest].concat();
+            Token::decode(&BASE64URL.encode(&bytes)).is_some()
+        };
+        assert!(token(VERSION, BLOCK_BYTES) && token(VERSION, 3 * BLOCK_BYTES));
+        for length in [0, 1, BLOCK_BYTES - 1, BLOCK_BYTES + 1] {
+            assert!(!token(VERSION, length), "{length}");
+        }
+        for version in [0, VERSION - 1, VERSION + 1, 255] {
+            assert!(!token(version, BLOCK_BYTES), "{version}");
+        }
+    }
+
+    #[test]
     fn the_timestamp_is_read_as_it_was_written() {
         for now in [0, 1_800_000_000, u64::MAX] {
             let token = key().encrypt(b"", now);
