@@ -33,6 +33,10 @@ bench-http:
 growth keys="1000000" credentials="100000":
     cargo bench -p keyward-store-diesel --bench growth -- {{keys}} {{credentials}}
 
+# The same over HTTP, with wrk, on SQLite.
+growth-http keys="1000000":
+    scripts/growth-http {{keys}}
+
 # The instructions of the hot paths beside the stored figures. Needs valgrind.
 instructions:
     scripts/instructions
@@ -48,6 +52,11 @@ schemathesis examples="300":
 # Small changes to the code of a crate that its own tests do not notice: `just mutants keyward-crypto --shard 0/8`.
 mutants crate *arguments:
     scripts/mutants {{crate}} {{arguments}}
+
+# Which lines of the library crates their tests reach: all crates, or `just coverage -p keyward-crypto`. Needs cargo-tarpaulin.
+coverage *packages="--workspace --exclude keyward":
+    cargo tarpaulin --engine llvm --skip-clean --target-dir target/coverage --timeout 900 --no-fail-fast \
+        --exclude-files 'bin/*' 'fuzz/*' 'examples/*' '*/tests/*' '*/benches/*' --out Stdout {{packages}}
 
 # Fuzzes every parser and the whole API: `just fuzz` for the short form, `just fuzz 60` for a minute each.
 fuzz *seconds:
