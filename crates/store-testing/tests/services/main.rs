@@ -6,6 +6,8 @@
     reason = "a test that cannot go on panics"
 )]
 
+mod agent_proofs;
+mod agent_trees;
 mod audit_chain;
 mod audit_events;
 mod authenticate;
@@ -15,6 +17,7 @@ mod flaky_store;
 mod housekeeping;
 mod keyed;
 mod last_used;
+mod manage_agents;
 mod manage_keys;
 mod manage_users;
 mod meddled;

@@ -1,11 +1,12 @@
 use std::sync::Arc;
 
+use keyward_agents::{Agent, AgentName, Agents as _, ManageAgents, NewAgent};
 use keyward_audit::{AuditEvents as _, AuditLog, Record};
 use keyward_auth::{
     ApiKeyRecord, ApiKeys as _, Authenticate, AuthenticateError, Delegation, Environment, Hashing,
     Housekeeping, Idempotency, IdempotencyKey, KeyName, LastUsed, ManageKeys, ManageUsers, NewKey,
-    NewUser, NoAdvice, OwnChange, Permit, PersonName, Principal, RequiredScope, Role, Scopes,
-    Setup, User, UserId, UserKind, UserStatus, Username, Users as _, Visitor,
+    NewUser, NoAdvice, OwnChange, Permit, PersonName, Principal, RequiredScope, Role, Scope,
+    Scopes, Setup, User, UserId, UserKind, UserStatus, Username, Users as _, Visitor,
 };
 use keyward_core::{Clock, Id, ManualClock, Store as _, StoreError, Timestamp};
 use keyward_crypto::{
@@ -72,6 +73,10 @@ impl World {
 
     pub(crate) fn users(&self) -> ManageUsers<Arc<MemoryStore>> {
         ManageUsers::new(self.environment())
+    }
+
+    pub(crate) fn agents(&self) -> ManageAgents<Arc<MemoryStore>> {
+        ManageAgents::new(&self.environment())
     }
 
     pub(crate) fn housekeeping(&self) -> Housekeeping<Arc<MemoryStore>> {
@@ -150,6 +155,22 @@ impl World {
         key
     }
 
+    /// Has the owner of `by` make an agent that can read and make agents of its own.
+    pub(crate) fn add_agent(&self, by: &ApiKey, name: &str) -> (UserId, ApiKey) {
+        let scopes = [Scope::Read, Scope::AgentsWrite].into_iter().collect();
+        let new = NewAgent {
+            scopes: Some(scopes),
+            ..new_agent(name)
+        };
+        let made = self.agents().create(&self.permit(by), &new, None);
+        let (made, key) = made.unwrap();
+        (made.agent.id, key.unwrap())
+    }
+
+    pub(crate) fn stored_agent(&self, id: UserId) -> Agent {
+        self.store.read(|tx| tx.agent(id)).unwrap().unwrap()
+    }
+
     pub(crate) fn principal(&self, key: &ApiKey) -> Principal {
         self.authenticate().principal(key).unwrap()
     }
@@ -220,6 +241,16 @@ pub(crate) fn new_key(scopes: Option<Scopes>, expires_at: Option<Timestamp>) -> 
         name: KeyName::parse("new key").unwrap(),
         scopes,
         expires_at,
+    }
+}
+
+pub(crate) fn new_agent(name: &str) -> NewAgent {
+    NewAgent {
+        name: AgentName::parse(name).unwrap(),
+        purpose: None,
+        scopes: None,
+        expires_at: None,
+        rotate: false,
     }
 }
 

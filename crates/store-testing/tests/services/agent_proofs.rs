@@ -1,0 +1,126 @@
+//! One agent proves to another, or to a person, who it is.
+
+use std::sync::Arc;
+
+use keyward_agents::{AgentProofs, VerifyError, Who};
+use keyward_auth::{Any, GivenProof, Permit, ProofError, Purpose, UserId};
+use keyward_store_testing::MemoryStore;
+
+use crate::world::World;
+
+struct Pair {
+    world: World,
+    ada: Permit<Any>,
+    ada_id: UserId,
+    writer: Permit<Any>,
+    writer_id: UserId,
+}
+
+impl Pair {
+    fn new() -> Self {
+        let world = World::new();
+        let ada = world.add_user("ada", |_| {});
+        let key = world.add_key(&ada, |_| {});
+        let (_, parent) = world.add_agent(&key, "parent");
+        let (writer_id, writer) = world.add_agent(&parent, "writer");
+        Self {
+            ada: world.permit(&key),
+            ada_id: ada.id,
+            writer: world.permit(&writer),
+            writer_id,
+            world,
+        }
+    }
+
+    fn proofs(&self, require_audience: bool) -> AgentProofs<Arc<MemoryStore>> {
+        AgentProofs::new(&self.world.environment(), require_audience)
+    }
+
+    /// A code of the writer for Ada.
+    fn shown(&self, purpose: Option<&Purpose>) -> GivenProof {
+        let ada = Who::new("ada");
+        let shown = self.proofs(true).show(&self.writer, Some(&ada), purpose);
+        shown.unwrap().code
+    }
+}
+
+fn writer() -> Who {
+    Who::new("agent_writer")
+}
+
+#[test]
+fn a_code_shows_once_who_an_agent_is_and_where_it_comes_from() {
+    let pair = Pair::new();
+    let purpose = Purpose::parse("publish").unwrap();
+    let code = pair.shown(Some(&purpose)).expose().to_owned();
+    let verify = || {
+        let code = GivenProof::parse(&code).unwrap();
+        let purpose = Some(purpose.clone());
+        pair.proofs(true)
+            .verify(&pair.ada, &writer(), code, purpose)
+    };
+
+    let proven = verify().unwrap().unwrap();
+
+    assert_eq!((proven.id, proven.owner_id), (pair.writer_id, pair.ada_id));
+    assert!(proven.bound);
+    assert_eq!(proven.purpose.as_deref(), Some("publish"));
+    let lineage: Vec<_> = proven.lineage.iter().map(|above| &above.username).collect();
+    assert_eq!(lineage, ["ada", "agent_parent"]);
+    assert_eq!(verify().unwrap(), None);
+}
+
+#[test]
+fn a_plain_code_is_given_and_accepted_only_where_no_audience_is_required() {
+    let pair = Pair::new();
+    let refused = pair.proofs(true).show(&pair.writer, None, None);
+    assert!(matches!(refused, Err(VerifyError::AudienceRequired)));
+
+    let plain = || {
+        let shown = pair.proofs(false).show(&pair.writer, None, None);
+        shown.unwrap().code
+    };
+    let purpose = Purpose::parse("publish").unwrap();
+    let refused = pair
+        .proofs(true)
+        .verify(&pair.ada, &writer(), plain(), None);
+    assert!(matches!(refused, Err(VerifyError::AudienceRequired)));
+    let proven = (pair.proofs(false))
+        .verify(&pair.ada, &writer(), plain(), Some(purpose))
+        .unwrap()
+        .unwrap();
+    // Nobody knows what a plain code was made for.
+    assert_eq!((proven.bound, proven.purpose), (false, None));
+}
+
+#[test]
+fn a_code_has_a_purpose_only_together_with_an_audience() {
+    let pair = Pair::new();
+    let purpose = Purpose::parse("publish").unwrap();
+    let refused = pair.proofs(false).show(&pair.writer, None, Some(&purpose));
+    assert!(matches!(refused, Err(VerifyError::PurposeNeedsAudience)));
+
+    let nobody = Who::new("agent_nobody");
+    let refused = pair.proofs(false).show(&pair.writer, Some(&nobody), None);
+    assert!(matches!(refused, Err(VerifyError::NoSuchAudience)));
+    let ada = Who::new(&pair.ada_id.to_string());
+    assert!(
+        pair.proofs(false)
+            .show(&pair.writer, Some(&ada), None)
+            .is_ok()
+    );
+}
+
+#[test]
+fn people_have_no_such_codes() {
+    let pair = Pair::new();
+    let refused = pair.proofs(true).show(&pair.ada, Some(&writer()), None);
+    let only_agents = VerifyError::Proof(ProofError::OnlyAgents).to_string();
+    assert_eq!(refused.unwrap_err().to_string(), only_agents);
+
+    for who in ["ada", "agent_nobody", "agent_parent"] {
+        let (code, who) = (pair.shown(None), Who::new(who));
+        let outcome = pair.proofs(true).verify(&pair.ada, &who, code, None);
+        assert_eq!(outcome.unwrap(), None);
+    }
+}
