@@ -74,9 +74,8 @@ fn id(text: &str) -> String {
     let mut hash = Context::new(&SHA256);
     hash.update(ID_PREFIX);
     hash.update(text.as_bytes());
-    let hash = hash.finish();
-    let number = hash.as_ref().iter().take(NUMBER_BYTES);
-    let number = number.fold(0_u128, |number, byte| number << 8 | u128::from(*byte));
+    let half = hash.finish().as_ref().first_chunk().copied();
+    let number = u128::from_be_bytes(half.unwrap_or_default());
     base62::last_digits(number, PublicId::LENGTH)
 }
 
@@ -84,7 +83,6 @@ const ID_PREFIX: &[u8] = b"keyward/v1/foreign-key-id/";
 const UUID_LENGTH: usize = 36;
 const TOKEN_LENGTH: usize = 43;
 const RANDOM_BYTES: usize = 32;
-const NUMBER_BYTES: usize = 16;
 
 #[cfg(test)]
 mod tests {

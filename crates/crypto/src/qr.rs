@@ -26,14 +26,12 @@ impl ProvisioningUri {
             .dark_color(unicode::Dense1x2::Light)
             .light_color(unicode::Dense1x2::Dark)
             .build();
-        let mut text = String::with_capacity(blocks.len() + blocks.lines().count() * LINE_EXTRA);
-        for line in blocks.lines() {
-            text.push_str(WHITE_ON_BLACK);
-            text.push_str(line);
-            text.push_str(PLAIN);
-            text.push('\n');
-        }
-        Ok(SecretText::new(text))
+        // Put together at once: a text that grows leaves copies of itself behind.
+        let lines = blocks.lines();
+        let parts: Vec<&str> = lines
+            .flat_map(|line| [WHITE_ON_BLACK, line, PLAIN, "\n"])
+            .collect();
+        Ok(SecretText::new(parts.concat()))
     }
 
     fn code(&self) -> Result<QrCode, QrError> {
@@ -49,7 +47,6 @@ pub struct QrError;
 /// Two of the 256 colours that no theme changes.
 const WHITE_ON_BLACK: &str = "\x1b[38;5;231;48;5;16m";
 const PLAIN: &str = "\x1b[0m";
-const LINE_EXTRA: usize = WHITE_ON_BLACK.len() + PLAIN.len() + 1;
 
 #[cfg(test)]
 mod tests {

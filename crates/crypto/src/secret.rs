@@ -160,6 +160,15 @@ mod tests {
         }
 
         #[test]
+        fn what_is_no_string_is_told_what_is_expected() {
+            for input in ["31337", "true", "null", "[31337]", r#"{"31337": 31337}"#] {
+                let error = serde_json::from_str::<SecretText>(input).unwrap_err();
+                let told = error.to_string();
+                assert!(told.contains("expected a string"), "{input}: {told}");
+            }
+        }
+
+        #[test]
         fn no_error_repeats_the_input() {
             let inputs = [
                 "31337",
