@@ -42,3 +42,96 @@ pub fn describe_metrics() {
 const AUTHENTICATIONS: &str = "keyward_authentications_total";
 const ADVICE: &str = "keyward_limit_advice_total";
 const ATTEMPTS: &str = "keyward_attempts_total";
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::sync::atomic::{AtomicU64, Ordering};
+    use std::sync::{Arc, Mutex};
+
+    use metrics::{
+        Counter, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit,
+    };
+
+    use super::*;
+
+    /// Keeps counters, and the names of what was described.
+    #[derive(Default)]
+    struct Kept {
+        counters: Mutex<BTreeMap<(String, String), Arc<AtomicU64>>>,
+        described: Mutex<Vec<String>>,
+    }
+
+    impl Recorder for Kept {
+        fn describe_counter(&self, name: KeyName, _: Option<Unit>, text: SharedString) {
+            assert!(!text.is_empty());
+            self.described
+                .lock()
+                .unwrap()
+                .push(name.as_str().to_owned());
+        }
+
+        fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+
+        fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+
+        fn register_counter(&self, key: &Key, _: &Metadata<'_>) -> Counter {
+            let outcome = key.labels().map(|label| label.value()).collect::<String>();
+            let name = (key.name().to_owned(), outcome);
+            let mut counters = self.counters.lock().unwrap();
+            Counter::from_arc(counters.entry(name).or_default().clone())
+        }
+
+        fn register_gauge(&self, _: &Key, _: &Metadata<'_>) -> Gauge {
+            Gauge::noop()
+        }
+
+        fn register_histogram(&self, _: &Key, _: &Metadata<'_>) -> Histogram {
+            Histogram::noop()
+        }
+    }
+
+    #[test]
+    fn outcomes_are_counted_one_by_one_and_every_counter_is_described() {
+        let kept = Kept::default();
+        metrics::with_local_recorder(&kept, || {
+            describe_metrics();
+            for outcome in [ACCEPTED, ACCEPTED, REJECTED, STORAGE] {
+                authenticated(outcome);
+            }
+            for is_reserved in [true, false, false] {
+                attempted(is_reserved);
+            }
+            for is_confirmed in [true, true, false] {
+                advised(is_confirmed);
+            }
+        });
+        let counters = kept.counters.into_inner().unwrap();
+        let counted: Vec<_> = counters
+            .iter()
+            .map(|((name, outcome), count)| {
+                (
+                    name.as_str(),
+                    outcome.as_str(),
+                    count.load(Ordering::Relaxed),
+                )
+            })
+            .collect();
+        assert_eq!(
+            counted,
+            [
+                (ATTEMPTS, "evaluated", 1),
+                (ATTEMPTS, "limited", 2),
+                (AUTHENTICATIONS, "accepted", 2),
+                (AUTHENTICATIONS, "rejected", 1),
+                (AUTHENTICATIONS, "storage", 1),
+                (ADVICE, "confirmed", 2),
+                (ADVICE, "contradicted", 1),
+            ]
+        );
+        let described = kept.described.into_inner().unwrap();
+        for (name, _) in counters.keys() {
+            assert!(described.contains(name), "{name}");
+        }
+    }
+}
