@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use keyward_agents::{AgentProofs, VerifyError, Who};
-use keyward_auth::{Any, GivenProof, Permit, ProofError, Purpose, UserId};
+use keyward_auth::{
+    Any, Delegation, GivenProof, Permit, ProofError, Purpose, User, UserId, UserKind, UserStatus,
+};
+use keyward_crypto::Signed;
 use keyward_store_testing::MemoryStore;
 
 use crate::world::World;
@@ -122,5 +125,41 @@ fn people_have_no_such_codes() {
         let (code, who) = (pair.shown(None), Who::new(who));
         let outcome = pair.proofs(true).verify(&pair.ada, &who, code, None);
         assert_eq!(outcome.unwrap(), None);
+    }
+}
+
+#[test]
+fn a_code_says_for_how_long_it_can_be_accepted() {
+    let pair = Pair::new();
+    let ada = Who::new("ada");
+    // Until the end of the step after the one that it is of.
+    for (advance, expires_in) in [(0, 48), (17, 31), (1, 60)] {
+        pair.world.clock.advance(advance);
+        let shown = pair.proofs(true).show(&pair.writer, Some(&ada), None);
+        assert_eq!(shown.unwrap().expires_in, expires_in);
+    }
+}
+
+#[test]
+fn nobody_but_a_person_who_is_there_answers_for_an_agent_that_proves_who_it_is() {
+    let pair = Pair::new();
+    let eve = pair
+        .world
+        .add_user("eve", |user| user.status = UserStatus::Disabled);
+    let robot = (pair.world).add_user("robot", |user| user.kind = UserKind::Agent);
+    for (owner, is_proven) in [(eve.id, false), (robot.id, false), (pair.ada_id, true)] {
+        let code = pair.shown(None);
+        let mut agent = pair.world.stored_user(pair.writer_id);
+        let before = agent.delegation;
+        agent.delegation = before.map(|given| Delegation { owner, ..given });
+        let put = |agent: User| {
+            let signed = Signed::sign(agent, &pair.world.macs);
+            pair.world.store.tamper(|rows| rows.put_user(signed));
+        };
+        put(agent.clone());
+        let proven = pair.proofs(true).verify(&pair.ada, &writer(), code, None);
+        assert_eq!(proven.unwrap().is_some(), is_proven);
+        agent.delegation = before;
+        put(agent);
     }
 }

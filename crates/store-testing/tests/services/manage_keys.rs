@@ -299,6 +299,7 @@ fn a_key_that_an_import_brought_is_rotated_into_one_of_ours() {
     let (view, new) = rotated.unwrap();
     let new = new.unwrap();
     assert_eq!((new.kind(), view.kind.as_str()), (ApiKeyKind::User, "user"));
+    assert_eq!(view.legacy_id, None);
     assert_eq!(world.principal(&new).key.kind, ApiKeyKind::User);
     assert!(!world.accepts(&old));
 }
@@ -312,7 +313,8 @@ fn somebody_who_was_demoted_can_still_rotate_their_keys() {
 
     let rotated = (world.keys()).rotate_own(&world.permit(&old), old.id(), 0, None);
 
-    let (_, new) = rotated.unwrap();
+    let (view, new) = rotated.unwrap();
+    assert_eq!(view.scopes, Scopes::of_role(Role::Normal));
     let principal = world.principal(&new.unwrap());
     assert_eq!(principal.key.scopes, Scopes::of_role(Role::Normal));
 }

@@ -2,10 +2,11 @@ use std::sync::Barrier;
 use std::thread;
 
 use keyward_auth::{
-    Host, Permit, Role, User, UserChange, UserError, UserKind, UserStatus, Users as _, needs,
+    Host, OwnChange, Permit, Role, SecondFactors as _, User, UserChange, UserError, UserKind,
+    UserStatus, Users as _, needs,
 };
-use keyward_core::{Id, Store as _};
-use keyward_crypto::Verdict;
+use keyward_core::{Id, Store as _, StoreError};
+use keyward_crypto::{ApiKeyKind, Password, Verdict};
 
 use crate::world::{
     NOW, World, first_name, hashing, is_corrupt, new_user, password, person, username, visitor,
@@ -307,4 +308,97 @@ fn of_racing_users_with_one_name_one_is_made() {
     let taken = |outcome: &&Result<_, _>| matches!(outcome, Err(UserError::NameTaken));
     assert_eq!(made.iter().filter(taken).count(), 7);
     assert_eq!(world.actions(), ["user.create"]);
+}
+
+#[test]
+fn a_new_password_from_the_host_takes_the_place_of_the_old_one_and_ends_sessions() {
+    let world = World::new();
+    let ada = world.add_user("ada", |_| {});
+    let session = world.add_key_of_kind(&ada, ApiKeyKind::Login, |_| {});
+    let key = world.add_key(&ada, |_| {});
+    let new = password("a battery of horses");
+
+    world.users().set_password(Host, ada.id, &new).unwrap();
+
+    assert_eq!(verdict(&world, &ada, &new), Verdict::Right);
+    let old = password("correct horse battery");
+    assert_eq!(verdict(&world, &ada, &old), Verdict::Wrong);
+    assert!(!world.accepts(&session) && world.accepts(&key));
+    assert_eq!(world.actions(), ["user.change"]);
+
+    let agent = world.add_user("agent", |user| user.kind = UserKind::Agent);
+    let outcome = world.users().set_password(Host, agent.id, &new);
+    assert!(matches!(outcome, Err(UserError::NotForAgents)));
+}
+
+#[test]
+fn a_password_of_ones_own_ends_the_other_sessions_and_not_this_one() {
+    let world = World::new();
+    let ada = world.add_user("ada", |_| {});
+    let session = || world.add_key_of_kind(&ada, ApiKeyKind::Login, |_| {});
+    let (this, other) = (session(), session());
+    let change = |current: &str| {
+        let new = password("a battery of horses");
+        let change = OwnChange {
+            password: Some((password(current), new)),
+            ..OwnChange::default()
+        };
+        (world.users()).change_own(&world.permit(&this), &change, &visitor())
+    };
+    let wrong = change("wrong horse battery");
+    assert!(matches!(wrong, Err(UserError::Password(_))));
+    assert!(world.accepts(&other));
+
+    change("correct horse battery").unwrap();
+
+    let new = password("a battery of horses");
+    assert_eq!(verdict(&world, &ada, &new), Verdict::Right);
+    assert!(world.accepts(&this) && !world.accepts(&other));
+}
+
+#[test]
+fn who_changes_names_keeps_the_password_and_every_session() {
+    let world = World::new();
+    let ada = world.add_user("ada", |_| {});
+    let session = || world.add_key_of_kind(&ada, ApiKeyKind::Login, |_| {});
+    let (this, other) = (session(), session());
+    let names = OwnChange {
+        last_name: Some(person("Lovelace")),
+        ..first_name("Ada")
+    };
+    let view = (world.users()).change_own(&world.permit(&this), &names, &visitor());
+    let view = view.unwrap();
+    assert_eq!(
+        (view.first_name.as_str(), view.last_name.as_str()),
+        ("Ada", "Lovelace")
+    );
+    assert_eq!(world.stored_user(ada.id).password_hash, ada.password_hash);
+    assert!(world.accepts(&this) && world.accepts(&other));
+}
+
+#[test]
+fn a_deleted_user_leaves_no_second_factor_and_a_disabled_one_keeps_theirs() {
+    let (world, _, permit) = world_with_admin();
+    let ada = world.add_user("ada", |_| {});
+    world.enrol(&ada);
+    let factors = || {
+        let left = world.store.read(|tx| {
+            let active = tx.totp_secrets(ada.id)?.active;
+            Ok::<_, StoreError>((active.is_some(), tx.recovery_codes(ada.id)?.len()))
+        });
+        left.unwrap()
+    };
+    let disabled = status(UserStatus::Disabled);
+    world.users().change(&permit, ada.id, &disabled).unwrap();
+    assert_eq!(factors(), (true, 10));
+
+    let before = world.actions().len();
+    world.users().delete(&permit, ada.id).unwrap();
+    assert_eq!(factors(), (false, 0));
+    assert_eq!(world.actions().split_off(before), ["user.delete"]);
+}
+
+fn verdict(world: &World, user: &User, typed: &Password) -> Verdict {
+    let stored = world.stored_user(user.id).password_hash;
+    hashing().verify(typed, stored.as_ref()).unwrap()
 }

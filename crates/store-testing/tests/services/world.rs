@@ -4,13 +4,15 @@ use keyward_agents::{Agent, AgentName, Agents as _, ManageAgents, NewAgent};
 use keyward_audit::{AuditEvents as _, AuditLog, Record};
 use keyward_auth::{
     ApiKeyRecord, ApiKeys as _, Authenticate, AuthenticateError, Delegation, Environment, Hashing,
-    Housekeeping, Idempotency, IdempotencyKey, KeyName, LastUsed, ManageKeys, ManageUsers, NewKey,
-    NewUser, NoAdvice, OwnChange, Permit, PersonName, Principal, RequiredScope, Role, Scope,
-    Scopes, Setup, User, UserId, UserKind, UserStatus, Username, Users as _, Visitor,
+    Host, Housekeeping, Idempotency, IdempotencyKey, KeyName, LastUsed, Login, ManageKeys,
+    ManageMfa, ManageUsers, NewKey, NewUser, NoAdvice, OwnChange, Permit, PersonName, Principal,
+    RecoveryCodes, RequiredScope, Role, Scope, Scopes, Setup, User, UserId, UserKind, UserStatus,
+    Username, Users as _, Visitor,
 };
 use keyward_core::{Clock, Id, ManualClock, Store as _, StoreError, Timestamp};
 use keyward_crypto::{
-    ApiKey, ApiKeyKind, FieldKey, KeyRing, MacRing, Password, Passwords, Signed, TotpWindow,
+    ApiKey, ApiKeyKind, FieldKey, KeyRing, MacRing, Password, Passwords, Signed, TotpSecret,
+    TotpWindow,
 };
 use keyward_store_testing::MemoryStore;
 
@@ -77,6 +79,24 @@ impl World {
 
     pub(crate) fn agents(&self) -> ManageAgents<Arc<MemoryStore>> {
         ManageAgents::new(&self.environment())
+    }
+
+    pub(crate) fn login(&self) -> Login<Arc<MemoryStore>> {
+        Login::new(self.environment())
+    }
+
+    pub(crate) fn mfa(&self) -> ManageMfa<Arc<MemoryStore>> {
+        ManageMfa::new(self.environment())
+    }
+
+    /// Enrols an authenticator app for a person, and goes on to where its next code is.
+    pub(crate) fn enrol(&self, user: &User) -> (TotpSecret, RecoveryCodes) {
+        let begun = self.mfa().begin_for(Host, user.id).unwrap();
+        let app = TotpSecret::from_base32(begun.secret.expose()).unwrap();
+        let code = app.code_at(self.now().0);
+        let codes = self.mfa().confirm_for(Host, user.id, code).unwrap();
+        self.clock.advance(60);
+        (app, codes)
     }
 
     pub(crate) fn housekeeping(&self) -> Housekeeping<Arc<MemoryStore>> {
@@ -208,6 +228,12 @@ impl World {
         self.store
             .read(|tx| tx.audit_events_after(0, 1_000))
             .unwrap()
+    }
+
+    /// What the audit log says of the last event.
+    pub(crate) fn last_details(&self) -> String {
+        let events = self.events();
+        events.last().unwrap().fields.details.clone()
     }
 
     pub(crate) fn actions(&self) -> Vec<String> {
