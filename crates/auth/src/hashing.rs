@@ -186,6 +186,16 @@ mod tests {
     }
 
     #[test]
+    fn what_was_hashed_and_compared_is_counted() {
+        let hashing = Hashing::with_places(Passwords::danger_fast(), 1, 0);
+        assert_eq!(hashing.hashed(), 0);
+        let hash = hashing.hash(&password()).unwrap();
+        assert_eq!(hashing.hashed(), 1);
+        assert!(hashing.verify(&password(), Some(&hash)).is_ok());
+        assert_eq!(hashing.hashed(), 2);
+    }
+
+    #[test]
     fn a_place_comes_back_from_a_panic() {
         let hashing = Hashing::with_places(Passwords::danger_fast(), 1, 0);
         let panicked = thread::scope(|scope| {

@@ -1,7 +1,12 @@
 use keyward_audit::AuditEvents as _;
+use keyward_auth::{
+    AttemptLimits as _, AttemptPolicy, LimitSubject, LoggedIn, LoginTickets as _, ProofUse,
+    UsedProofs as _, UserId,
+};
 use keyward_core::{Store as _, StoreError};
+use keyward_crypto::TotpStep;
 
-use crate::world::{World, password, username};
+use crate::world::{World, password, username, visitor};
 
 #[test]
 fn a_clock_that_goes_back_is_noted_once() {
@@ -26,6 +31,90 @@ fn a_clock_that_goes_back_is_noted_once() {
     world.clock.advance(800 * 86_400);
     world.housekeeping().sweep().unwrap();
     assert_eq!(noted(&world), 3);
+}
+
+#[test]
+fn attempts_are_forgotten_after_a_day_however_many_there_are() {
+    let world = World::new();
+    let networks: Vec<_> = (0..2_500)
+        .map(|n| LimitSubject::source(&world.macs, &n.to_string()))
+        .collect();
+    let counted = world.store.write(|tx| {
+        networks.iter().try_for_each(|network| {
+            tx.reserve_attempt(network, world.now(), &AttemptPolicy::SOURCE)
+                .map(drop)
+        })
+    });
+    Result::<(), StoreError>::unwrap(counted);
+    let known = || {
+        let states = world.store.read(|tx| {
+            let states = networks.iter().map(|network| tx.attempts(network));
+            states.collect::<Result<Vec<_>, StoreError>>()
+        });
+        states.unwrap().iter().flatten().count()
+    };
+
+    world.clock.advance(86_400);
+    world.housekeeping().sweep().unwrap();
+    assert_eq!(known(), 2_500);
+    world.clock.advance(1);
+    world.housekeeping().sweep().unwrap();
+    assert_eq!(known(), 0);
+}
+
+#[test]
+fn a_used_proof_is_known_for_a_day() {
+    let world = World::new();
+    let proof = ProofUse {
+        prover: UserId::generate(),
+        verifier: None,
+        purpose: None,
+    };
+    let step = TotpStep::at(world.now().0);
+    let is_new = || {
+        let used = world.store.write(|tx| tx.use_proof(&proof, step));
+        Result::<bool, StoreError>::unwrap(used)
+    };
+    assert!(is_new());
+    let next = TotpStep::at(world.now().0 + 30);
+    for advance in [0, 86_400] {
+        world.clock.advance(advance);
+        world.housekeeping().sweep().unwrap();
+        assert!(!is_new());
+    }
+    // One step more, and its mark has gone. No proof of the step is accepted again.
+    let other = ProofUse {
+        prover: UserId::generate(),
+        ..proof.clone()
+    };
+    let used = |step| world.store.write(|tx| tx.use_proof(&other, step));
+    world.clock.advance(30);
+    world.housekeeping().sweep().unwrap();
+    assert!(!Result::<bool, StoreError>::unwrap(used(step)));
+    assert!(Result::<bool, StoreError>::unwrap(used(next)));
+}
+
+#[test]
+fn a_ticket_is_forgotten_when_it_has_ended() {
+    let world = World::new();
+    let ada = world.add_user("ada", |_| {});
+    world.enrol(&ada);
+    let typed = password("correct horse battery");
+    let begun = (world.login()).with_password(&username("ada"), &typed, &visitor());
+    let LoggedIn::NeedsSecondFactor { ticket, expires_at } = begun.unwrap() else {
+        panic!("no second factor is asked for");
+    };
+    // As it was when it could be tried.
+    let before = expires_at.plus(-1);
+    let is_known = || {
+        let found = (world.store).read(|tx| tx.ticket_to_try(ticket.id(), before, 5));
+        Result::<_, StoreError>::unwrap(found).is_some()
+    };
+    for (advance, is_left) in [(300, true), (1, false)] {
+        world.clock.advance(advance);
+        world.housekeeping().sweep().unwrap();
+        assert_eq!(is_known(), is_left);
+    }
 }
 
 fn noted(world: &World) -> usize {

@@ -2,7 +2,7 @@ use std::sync::Barrier;
 use std::thread;
 
 use keyward_auth::{
-    Any, KeyCursor, KeyError, KeyName, Role, Scope, Scopes, UserKind, UserStatus, needs,
+    Any, Host, KeyCursor, KeyError, KeyName, Role, Scope, Scopes, UserKind, UserStatus, needs,
 };
 use keyward_core::{Id, LegacyId, Timestamp};
 use keyward_crypto::{ApiKeyId, ApiKeyKind, MacRing};
@@ -593,4 +593,53 @@ fn of_racing_repeats_one_makes_the_key() {
     assert!(made.iter().all(|(view, _)| view == first));
     assert_eq!(made.iter().filter(|(_, key)| key.is_some()).count(), 1);
     assert_eq!(world.keys_of(&ada), 2);
+}
+
+#[test]
+fn a_rotated_key_begins_anew_and_keeps_its_end_and_its_name() {
+    let world = World::new();
+    let ada = world.add_user("ada", |_| {});
+    let old = world.add_key(&ada, |key| {
+        key.fresh_until = Some(NOW.plus(300));
+        key.expires_at = Some(NOW.plus(600));
+    });
+    world.clock.advance(60);
+
+    let rotated = (world.keys()).rotate_own(&world.permit(&old), old.id(), 0, None);
+
+    let (view, new) = rotated.unwrap();
+    assert_eq!(
+        (view.created_at, view.expires_at),
+        (NOW.plus(60), Some(NOW.plus(600)))
+    );
+    assert_eq!(view.name, "laptop");
+    let key = world.principal(&new.unwrap()).key;
+    assert_eq!(key.fresh_until, None);
+}
+
+#[test]
+fn the_host_makes_lists_and_revokes_the_keys_of_anybody() {
+    let world = World::new();
+    let ada = world.add_user("ada", |_| {});
+    let create = |new| world.keys().create_on_host(Host, ada.id, &new);
+    for past in [NOW, NOW.plus(-1)] {
+        let outcome = create(new_key(None, Some(past)));
+        assert!(matches!(outcome, Err(KeyError::ExpiryInPast)));
+    }
+    let outcome = create(new_key(Some(Scopes::all()), None));
+    assert!(matches!(outcome, Err(KeyError::Stronger(_))));
+
+    let (view, key) = create(new_key(None, Some(NOW.plus(1)))).unwrap();
+    assert_eq!(view.scopes, Scopes::of_role(Role::Normal));
+    assert!(world.accepts(&key));
+    let list = || world.keys().list_on_host(Host, ada.id, None, 10).unwrap();
+    assert_eq!(list(), [view]);
+
+    let ended = world.keys().revoke_on_host(Host, key.id()).unwrap();
+    assert_eq!(ended.revoked_at, Some(NOW));
+    assert!(!world.accepts(&key));
+    assert_eq!(list(), [ended]);
+    let again = world.keys().revoke_on_host(Host, key.id());
+    assert!(matches!(again, Err(KeyError::NotFound)));
+    assert_eq!(world.actions(), ["api_key.create", "api_key.revoke"]);
 }

@@ -271,6 +271,25 @@ fn a_repeated_attempt_makes_one_user() {
 }
 
 #[test]
+fn an_attempt_is_known_for_a_day() {
+    for (seconds, is_known) in [(86_400, true), (86_401, false)] {
+        let (world, _, permit) = world_with_admin();
+        let attempt = world.attempt("once", "body");
+        let create = || {
+            let new = new_user("ada", Role::Normal);
+            world.users().create(&permit, &new, Some(&attempt))
+        };
+        create().unwrap();
+        world.clock.advance(seconds);
+        match create() {
+            Ok(_) => assert!(is_known),
+            Err(UserError::NameTaken) => assert!(!is_known),
+            Err(other) => panic!("{other}"),
+        }
+    }
+}
+
+#[test]
 fn lists_are_in_the_order_in_which_users_were_made() {
     let (world, admin, permit) = world_with_admin();
     let made: Vec<_> = (0..5)
