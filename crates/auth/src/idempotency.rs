@@ -228,3 +228,37 @@ pub trait IdempotencyKeys {
 }
 
 const KEPT_SECONDS: i64 = 24 * 60 * 60;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_of_an_attempt_is_short_and_printable_and_no_key() {
+        let longest = "~".repeat(255);
+        for text in [
+            "x",
+            "9f1c-create-grace",
+            "!",
+            longest.as_str(),
+            "kw-1",
+            "k_w",
+        ] {
+            let key = IdempotencyKey::parse(text).unwrap();
+            assert_eq!(key.as_str(), text);
+        }
+        let too_long = "~".repeat(256);
+        for text in [
+            "",
+            too_long.as_str(),
+            "two words",
+            "line\n",
+            "\u{e9}",
+            "kw_user_0123456789ABCDEF",
+            "Bearer:kw_",
+        ] {
+            let refused = IdempotencyKey::parse(text);
+            assert_eq!(refused, Err(MalformedIdempotencyKey), "{text}");
+        }
+    }
+}

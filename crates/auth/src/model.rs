@@ -596,4 +596,77 @@ mod tests {
         };
         assert!(!revoked.is_live(Timestamp(0)));
     }
+
+    #[test]
+    fn only_an_active_person_is_an_administrator_to_count_on() {
+        let roles = [Role::Admin, Role::Normal];
+        let kinds = [UserKind::Human, UserKind::Agent];
+        let states = [
+            UserStatus::Active,
+            UserStatus::Disabled,
+            UserStatus::Deleted,
+        ];
+        let mut counted = Vec::new();
+        for role in roles {
+            for kind in kinds {
+                for status in states {
+                    let user = User {
+                        kind,
+                        role,
+                        status,
+                        ..user()
+                    };
+                    if user.is_active_admin() {
+                        counted.push((role, kind, status));
+                    }
+                }
+            }
+        }
+        assert_eq!(
+            counted,
+            [(Role::Admin, UserKind::Human, UserStatus::Active)]
+        );
+    }
+
+    #[test]
+    fn a_user_is_live_while_active_and_an_agent_until_its_term_ends() {
+        let now = Timestamp(1_800_000_000);
+        let person = User {
+            kind: UserKind::Human,
+            status: UserStatus::Active,
+            delegation: None,
+            ..user()
+        };
+        assert!(person.is_live(now));
+        let disabled = User {
+            status: UserStatus::Disabled,
+            ..person.clone()
+        };
+        assert!(!disabled.is_live(now));
+        let agent = |delegation| User {
+            kind: UserKind::Agent,
+            delegation,
+            ..person.clone()
+        };
+        assert!(!agent(None).is_live(now), "it is nobody's");
+        for (expires_at, is_live) in [
+            (None, true),
+            (Some(now.plus(1)), true),
+            (Some(now), false),
+            (Some(now.plus(-1)), false),
+        ] {
+            let delegation = Delegation {
+                owner: person.id,
+                scopes: Scopes::all(),
+                expires_at,
+            };
+            let agent = agent(Some(delegation));
+            assert_eq!(agent.is_live(now), is_live, "{expires_at:?}");
+            let disabled = User {
+                status: UserStatus::Disabled,
+                ..agent
+            };
+            assert!(!disabled.is_live(now));
+        }
+    }
 }

@@ -226,6 +226,37 @@ mod tests {
     }
 
     #[test]
+    fn a_set_has_what_was_put_in_and_once() {
+        let set: Scopes = [Scope::Admin, Scope::Read, Scope::Admin]
+            .into_iter()
+            .collect();
+        assert_eq!(set.iter().collect::<Vec<_>>(), [Scope::Read, Scope::Admin]);
+        for scope in Scope::ALL {
+            let is_in = matches!(scope, Scope::Read | Scope::Admin);
+            assert_eq!(set.contains(scope), is_in, "{scope}");
+        }
+        assert_eq!(set.to_string(), "read admin");
+        assert_eq!(format!("{set:?}"), "Scopes(read admin)");
+        let json = r#"["read","admin"]"#;
+        assert_eq!(serde_json::to_string(&set).unwrap(), json);
+        assert_eq!(serde_json::from_str::<Scopes>(json).unwrap(), set);
+        assert!(serde_json::from_str::<Scopes>(r#"["read","root"]"#).is_err());
+    }
+
+    #[test]
+    fn sets_are_taken_from_each_other_and_cut_with_each_other() {
+        let of = |scopes: &[Scope]| scopes.iter().copied().collect::<Scopes>();
+        let (one, other) = (
+            of(&[Scope::Read, Scope::Admin]),
+            of(&[Scope::Admin, Scope::AuditRead]),
+        );
+        assert_eq!(one.intersection(other), of(&[Scope::Admin]));
+        assert_eq!(one.without(other), of(&[Scope::Read]));
+        assert!(one.without(one).is_empty() && !one.is_empty());
+        assert_eq!(Scopes::NONE, of(&[]));
+    }
+
+    #[test]
     fn only_administrators_can_have_the_scopes_that_concern_others() {
         let normal = Scopes::of_role(Role::Normal);
         for scope in [Scope::UsersWrite, Scope::AuditRead, Scope::Admin] {
