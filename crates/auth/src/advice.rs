@@ -80,6 +80,8 @@ mod tests {
             name,
             AdviceName::of(&macs, &[b"password", b"marker", b"192.0.2.1"])
         );
+        let travels = macs.mac(MacPurpose::Advice, &[b"password", b"marker", b"192.0.2.1"]);
+        assert_eq!(name.as_str(), travels.as_stored());
         let others = MacRing::parse(MacRing::generate_secret().expose()).unwrap();
         assert_ne!(
             name,

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use keyward_agents::{AgentProofs, VerifyError, Who};
 use keyward_auth::{
-    Any, Delegation, GivenProof, Permit, ProofError, Purpose, User, UserId, UserKind, UserStatus,
+    Any, CodeError, Delegation, GivenProof, Permit, ProofError, Purpose, User, UserId, UserKind,
+    UserStatus,
 };
 use keyward_crypto::Signed;
 use keyward_store_testing::MemoryStore;
@@ -162,4 +163,38 @@ fn nobody_but_a_person_who_is_there_answers_for_an_agent_that_proves_who_it_is()
         agent.delegation = before;
         put(agent);
     }
+}
+
+#[test]
+fn ten_wrong_codes_lock_an_agent_for_one_receiver_and_the_audit_log_says_so() {
+    let pair = Pair::new();
+    let eve = pair.world.add_user("eve", |_| {});
+    let eve = pair.world.permit(&pair.world.add_key(&eve, |_| {}));
+    let before = pair.world.actions().len();
+    for n in 1..=10 {
+        // Of another receiver.
+        let wrong = (pair.proofs(true))
+            .show(&pair.writer, Some(&Who::new("agent_parent")), None)
+            .unwrap()
+            .code;
+        let outcome = pair.proofs(true).verify(&pair.ada, &writer(), wrong, None);
+        assert_eq!(outcome.unwrap(), None, "{n}");
+        let said = pair.world.actions().split_off(before);
+        let locks = said.iter().filter(|action| *action == "agent.proof-lock");
+        assert_eq!(locks.count(), usize::from(n == 10), "{n}");
+        assert!(said.iter().all(|action| action.starts_with("agent.")));
+        pair.world.clock.advance(if n == 5 { 60 } else { 0 });
+    }
+    let details = pair.world.last_details();
+    assert!(details.contains(&format!("\"verifier\":\"{}\"", pair.ada_id)));
+
+    let code = pair.shown(None);
+    let limited = pair.proofs(true).verify(&pair.ada, &writer(), code, None);
+    let limit = VerifyError::Proof(ProofError::Code(CodeError::Limited(900)));
+    assert_eq!(limited.unwrap_err().to_string(), limit.to_string());
+    let shown = pair
+        .proofs(true)
+        .show(&pair.writer, Some(&Who::new("eve")), None);
+    let proven = (pair.proofs(true)).verify(&eve, &writer(), shown.unwrap().code, None);
+    assert!(proven.unwrap().is_some());
 }

@@ -172,6 +172,26 @@ fn an_agent_never_becomes_an_admin() {
 }
 
 #[test]
+fn an_administrator_names_an_agent_and_stops_it_elsewhere() {
+    let (world, _, permit) = world_with_admin();
+    let agent = world.add_user("agent", |user| user.kind = UserKind::Agent);
+    let named = UserChange {
+        last_name: Some(person("Smith")),
+        ..UserChange::default()
+    };
+    let view = world.users().change(&permit, agent.id, &named).unwrap();
+    assert_eq!(
+        (view.last_name.as_str(), view.role.as_str()),
+        ("Smith", "normal")
+    );
+    for stopped in [UserStatus::Disabled, UserStatus::Deleted] {
+        let outcome = (world.users()).change(&permit, agent.id, &status(stopped));
+        assert!(matches!(outcome, Err(UserError::ManagedAsAgent)));
+    }
+    assert_eq!(world.stored_user(agent.id).status, UserStatus::Active);
+}
+
+#[test]
 fn a_deleted_user_frees_the_name_and_loses_the_keys() {
     let (world, _, permit) = world_with_admin();
     let ada = world.add_user("ada", |_| {});
