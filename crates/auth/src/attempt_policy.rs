@@ -39,8 +39,7 @@ impl AttemptPolicy {
     /// Passwords of one account from all networks together, which are counted and never stopped.
     pub const EVERYWHERE: Self = Self {
         per_window: NEVER,
-        lock_every: NEVER,
-        ..Self::RECOVERY
+        ..Self::SOURCE
     };
     /// Proofs of one agent to one receiver.
     pub const PROOF: Self = Self::RECOVERY;

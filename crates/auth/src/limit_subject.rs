@@ -45,12 +45,8 @@ impl LimitSubject {
     /// that nobody has the name, so that both are counted alike.
     #[must_use]
     pub fn password(macs: &MacRing, user: Option<UserId>, name: &str, source: &str) -> Self {
-        let id = user.map(|id| id.to_string());
-        let parts = [
-            b"password".as_slice(),
-            id.as_deref().unwrap_or(name).as_bytes(),
-            source.as_bytes(),
-        ];
+        let account = Self::id_or_name(user, name);
+        let parts = [b"password", account.as_bytes(), source.as_bytes()];
         Self {
             key: Self::keyed(macs, &parts),
             account: user,
@@ -71,10 +67,9 @@ impl LimitSubject {
     /// [`password`](Self::password).
     #[must_use]
     pub fn everywhere(macs: &MacRing, user: Option<UserId>, name: &str) -> Self {
-        let id = user.map(|id| id.to_string());
-        let account = id.as_deref().unwrap_or(name).as_bytes();
+        let account = Self::id_or_name(user, name);
         Self {
-            key: Self::keyed(macs, &[b"everywhere", account]),
+            key: Self::keyed(macs, &[b"everywhere", account.as_bytes()]),
             account: user,
         }
     }
@@ -86,6 +81,11 @@ impl LimitSubject {
             key: Self::keyed(macs, &[b"source", source.as_bytes()]),
             account: None,
         }
+    }
+
+    /// An account keeps its count under any name, and a name that nobody has is counted as if it were one.
+    fn id_or_name(user: Option<UserId>, name: &str) -> String {
+        user.map_or_else(|| name.to_owned(), |id| id.to_string())
     }
 
     /// What was typed may be anything, even a password in the wrong field, so none of it is kept.
