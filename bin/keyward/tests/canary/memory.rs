@@ -49,6 +49,33 @@ fn secrets_that_were_used_are_not_in_memory_afterwards() {
     assert!(found.is_empty(), "{found:#?}");
 }
 
+/// Nothing here is a secret, so that nothing but the allocator wipes it.
+#[test]
+fn what_was_freed_is_not_in_memory_any_more() {
+    let stays = unique().to_lowercase();
+    let home = home("temporary").set("CORS_ORIGINS", &format!("https://{stays}.example"));
+    let server = home.start();
+    let admin = server.admin();
+    let names: Vec<_> = (0..50).map(|_| unique()).collect();
+    for name in &names {
+        let refused = json!({ "name": name, "scopes": ["read"], "unknown": true });
+        admin.post("/api/v1/users/me/keys", &refused).expect(422);
+    }
+    // Of buffers and stacks that stay in use something else takes the place.
+    for _ in 0..100 {
+        admin.get("/api/v1/auth/me").expect(200);
+    }
+
+    let Some(memory) = memory_of(&server) else {
+        return;
+    };
+    let control = Scanner::new([("an origin", stays.as_str())]);
+    assert!(!memory.scan(&control).is_empty());
+    let freed = Scanner::new(names.iter().map(|name| ("a name", name.as_str())));
+    let found = memory.scan(&freed);
+    assert!(found.is_empty(), "{found:#?}");
+}
+
 /// With the id, which is no secret; the secret of each is a marker of its own.
 fn is_key_with_id(place: &str) -> bool {
     place.starts_with("the key ")

