@@ -4,8 +4,8 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use crate::commands::{
-    AgentCommand, ApiKeyCommand, BackupCommand, CredentialCommand, EnvArgs, ExportArgs, HealthArgs,
-    ImportCommand, ManArgs, ReferenceFormat, UserCommand,
+    AgentCommand, ApiKeyCommand, BackupCommand, ClockCommand, CredentialCommand, EnvArgs,
+    ExportArgs, HealthArgs, ImportCommand, ManArgs, ReferenceFormat, UserCommand,
 };
 use crate::exit::Failure;
 use crate::terminal;
@@ -83,6 +83,9 @@ pub(crate) enum Command {
     /// The audit log.
     #[command(subcommand)]
     Audit(AuditCommand),
+    /// The time that keys, sessions and locks go by.
+    #[command(subcommand)]
+    Clock(ClockCommand),
     /// Print the variables by which the client of a service works through the broker.
     ///
     /// For a shell: `eval "$(keyward env CREDENTIAL)"`. The key itself is not printed; put it into

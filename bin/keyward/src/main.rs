@@ -73,6 +73,7 @@ fn run(cli: &Cli) -> Result<Exit, Failure> {
         }
         Command::Audit(AuditCommand::Export(args)) => commands::audit_export(&settings(cli)?, args),
         Command::Audit(AuditCommand::Anchor) => commands::audit_anchor(&settings(cli)?, output),
+        Command::Clock(command) => commands::clock(&settings(cli)?, command, output),
         Command::Env(args) => commands::env(&settings(cli)?, args, output),
         Command::Health(args) => commands::health(&settings(cli)?, args, output),
         Command::Openapi => commands::openapi(),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use keyward_audit::{ReadAudit, VerifyAudit};
-use keyward_auth::{Advice, Environment, Housekeeping, LastUsed, Setup};
+use keyward_auth::{Advice, Environment, Housekeeping, LastUsed, Setup, TrustClock};
 use keyward_broker::{AllowPrivate, Broker, Egress, Redirects};
 use keyward_core::{Store as _, with_causes};
 use keyward_credentials::{Caller, CredentialScope, ManageCredentials};
@@ -40,19 +40,21 @@ impl Installation {
             .migrate()
             .map_err(|error| not_migrated(&error))?;
         installation.keep_key_checks()?;
+        installation.hold_time()?;
         Ok(installation)
     }
 
     /// Opens the database for a command that changes nothing: it is not migrated, and no key is
     /// generated.
     pub(crate) fn open_to_read(settings: &Settings) -> Result<Self, Failure> {
-        let installation = Self::connect(settings, startup::prepare_to_read(settings)?)?;
+        let mut installation = Self::connect(settings, startup::prepare_to_read(settings)?)?;
         let pending = installation
             .store
             .pending_migrations()
             .map_err(|error| broken(&error))?;
         if pending.is_empty() {
             installation.learn_audit_keys()?;
+            installation.hold_time()?;
             return Ok(installation);
         }
         Err(Failure::configuration(format!(
@@ -117,6 +119,22 @@ impl Installation {
         self.learn_audit_keys()
     }
 
+    /// What had ended before stays ended, though the clock was set back since.
+    fn hold_time(&mut self) -> Result<(), Failure> {
+        let steady = self.environment.clone().steady();
+        self.environment = steady.map_err(|error| broken(&error))?;
+        let clock = &self.environment.clock;
+        let seconds = clock.now().0.saturating_sub(clock.shown().0);
+        if seconds > 0 {
+            tracing::warn!(
+                seconds,
+                "the clock is behind what was seen before, so ends and locks go by the later time; \
+                 if the clock is right now, stop all servers and run `keyward clock trust`"
+            );
+        }
+        Ok(())
+    }
+
     /// What retired secrets have signed of the audit log can be verified from here on.
     fn learn_audit_keys(&self) -> Result<(), Failure> {
         let Environment { fields, macs, .. } = &self.environment;
@@ -179,6 +197,11 @@ impl Installation {
     pub(crate) fn key_ids(&self) -> Vec<KeyId> {
         let Environment { fields, macs, .. } = &self.environment;
         fields.ids().chain(macs.ids()).collect()
+    }
+
+    /// The service that has servers go by the clock of this machine again.
+    pub(crate) fn trust_clock(&self) -> TrustClock<DieselStore> {
+        TrustClock::new(self.environment())
     }
 
     /// The service that drops what nobody needs any more.

@@ -90,7 +90,8 @@ impl AuditLog {
             .map_err(|error| StoreError::Backend(error.into()))?;
         let fields = RecordFields {
             seq: head.map_or(1, |head| head.seq.saturating_add(1)),
-            at: self.clock.now(),
+            // What the machine took the time to be; the order is that of the chain.
+            at: self.clock.shown(),
             actor_kind: event.actor.kind.as_str().to_owned(),
             actor_id: event.actor.id.clone(),
             actor_key: event.actor.key.clone(),

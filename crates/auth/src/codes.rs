@@ -201,8 +201,10 @@ impl<S: Store<Tx: AuthTx>> Codes<'_, S> {
         match (presented, &attempt.expected) {
             (Presented::Code(code), Expected::Totp(secrets)) => {
                 let secret = self.secret(attempt.user, secrets, enrolment, now)?;
+                // The app goes by a clock of its own.
+                let shown = self.0.clock.shown();
                 #[expect(clippy::disallowed_methods, reason = "this is the one consumer")]
-                let step = secret.matched_step(code, now.0, self.0.totp_window)?;
+                let step = secret.matched_step(code, shown.0, self.0.totp_window)?;
                 Some(Right::Step(step))
             }
             (Presented::Proof(proof), Expected::Totp(secrets)) => {

@@ -1,10 +1,10 @@
 use std::sync::Arc;
 
 use keyward_audit::AuditLog;
-use keyward_core::{Clock, SystemClock};
+use keyward_core::{Clock, SteadyClock, Store, StoreError};
 use keyward_crypto::{KeyRing, MacRing, Passwords, TotpWindow};
 
-use crate::{Advice, Hashing, NoAdvice};
+use crate::{Advice, AuthTx, Hashing, KeptTime as _, NoAdvice};
 
 /// What the services work with. Cheap to clone where `S` is.
 ///
@@ -41,15 +41,16 @@ pub struct Environment<S> {
     pub audit: AuditLog,
     /// What other nodes say; [`NoAdvice`](crate::NoAdvice) where there are none.
     pub advice: Arc<dyn Advice>,
-    /// Tells the time.
+    /// Tells the time. One that can be set back gives back what had ended; see [`SteadyClock`] and
+    /// [`steady`](Self::steady).
     pub clock: Arc<dyn Clock>,
 }
 
 impl<S> Environment<S> {
-    /// What a server works with: the clock of the machine, passwords by OWASP's parameters, an audit
+    /// What a server works with: the clock of the machine, which is held when it is set back, passwords by OWASP's parameters, an audit
     /// log that is signed with `macs`, codes of both steps, and no advice of other nodes.
     pub fn new(store: S, fields: KeyRing, macs: MacRing) -> Self {
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let clock: Arc<dyn Clock> = Arc::new(SteadyClock::default());
         Self {
             store,
             fields,
@@ -60,5 +61,25 @@ impl<S> Environment<S> {
             advice: Arc::new(NoAdvice),
             clock,
         }
+    }
+}
+
+impl<S: Store<Tx: AuthTx>> Environment<S> {
+    /// The same, but it is not before the latest time that the storage knows, so that no key, session or
+    /// lock that had ended before a restart goes on after it. [`Housekeeping`](crate::Housekeeping) keeps
+    /// that time.
+    ///
+    /// Call it once, when the storage is ready and before services are wired.
+    pub fn steady(self) -> Result<Self, StoreError> {
+        let clock = SteadyClock::new(self.clock);
+        if let Some(latest) = self.store.lookup(|tx| tx.kept_time())? {
+            clock.not_before(latest);
+        }
+        let clock: Arc<dyn Clock> = Arc::new(clock);
+        Ok(Self {
+            audit: AuditLog::new(self.macs.clone(), Arc::clone(&clock)),
+            clock,
+            ..self
+        })
     }
 }

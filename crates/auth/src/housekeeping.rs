@@ -1,13 +1,16 @@
 use keyward_audit::{Action, Actor, AuditEvents as _, Event, Subject};
-use keyward_core::{Store, StoreError, Timestamp};
+use keyward_core::{SteadyClock, Store, StoreError, Timestamp};
 use keyward_crypto::TotpStep;
 
-use crate::{AttemptLimits as _, AuthTx, Environment, LoginTickets as _, UsedProofs as _};
+use crate::{
+    AttemptLimits as _, AuthTx, Environment, KeptTime as _, LoginTickets as _, UsedProofs as _,
+};
 
 /// Drops what nobody needs any more: tickets that ended, marks of proofs that are too old to be
 /// shown again, and counts of passwords and proofs that were not tried for a day.
 ///
-/// Notes in the audit log when the clock has gone back.
+/// Notes in the audit log when the clock has gone back, and keeps the latest time for the next start, see
+/// [`Environment::steady`].
 ///
 /// ```
 /// use keyward_auth::{Environment, Housekeeping, Username};
@@ -40,10 +43,18 @@ impl<S: Store<Tx: AuthTx>> Housekeeping<S> {
         Self(environment)
     }
 
+    /// Keeps the latest time for the next start, see [`Environment::steady`]. Before a server stops, and
+    /// with every [`sweep`](Self::sweep).
+    pub fn keep_time(&self) -> Result<(), StoreError> {
+        let now = self.0.clock.now();
+        self.0.store.write(|tx| tx.keep_time(now))
+    }
+
     /// Does it, a thousand rows at a time, so that nobody waits for long.
     pub fn sweep(&self) -> Result<(), StoreError> {
+        self.note_clock(self.0.clock.shown())?;
+        self.keep_time()?;
         let now = self.0.clock.now();
-        self.note_clock(now)?;
         self.0.store.write(|tx| tx.forget_tickets(now))?;
         let day_ago = now.plus(-DAY_SECONDS);
         let old = TotpStep::at(day_ago.0);
@@ -61,14 +72,13 @@ impl<S: Store<Tx: AuthTx>> Housekeeping<S> {
 }
 
 impl<S: Store<Tx: AuthTx>> Housekeeping<S> {
-    /// Says so, once, when the clock stands before what the audit log has recorded already: keys
-    /// that had expired work again then. Locks and used codes are not shortened by that.
-    fn note_clock(&self, now: Timestamp) -> Result<(), StoreError> {
+    /// Says so, once, when the clock stands before what the audit log has recorded already.
+    fn note_clock(&self, shown: Timestamp) -> Result<(), StoreError> {
         let behind = |tx: &mut S::Tx| -> Result<Option<i64>, StoreError> {
             let latest = tx.audit_events_before(None, 1)?;
-            let latest = latest.first().map_or(now, |event| event.fields.at);
-            let behind = latest.0.saturating_sub(now.0);
-            Ok((behind > TOLERATED_SECONDS).then_some(behind))
+            let latest = latest.first().map_or(shown, |event| event.fields.at);
+            let behind = latest.0.saturating_sub(shown.0);
+            Ok((behind > SteadyClock::TOLERATED_SECONDS).then_some(behind))
         };
         if self.0.store.lookup(behind)?.is_none() {
             return Ok(());
@@ -90,8 +100,6 @@ impl<S: Store<Tx: AuthTx>> Housekeeping<S> {
     }
 }
 
-/// What clocks of nodes may differ by.
-const TOLERATED_SECONDS: i64 = 90;
 const CLOCK_BACK: Action = Action("clock.went-back");
 const DAY_SECONDS: i64 = 24 * 60 * 60;
 const BATCH: i64 = 1_000;

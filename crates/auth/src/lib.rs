@@ -52,6 +52,7 @@ mod hashing;
 mod host_keys;
 mod housekeeping;
 mod idempotency;
+mod kept_time;
 mod last_used;
 mod limit_subject;
 mod login;
@@ -92,6 +93,7 @@ pub use idempotency::{
     Answer, Idempotency, IdempotencyConflict, IdempotencyKey, IdempotencyKeys,
     MalformedIdempotencyKey, Outcome, StoredAnswer,
 };
+pub use kept_time::{KeptTime, TrustClock};
 pub use last_used::LastUsed;
 pub use limit_subject::LimitSubject;
 pub use login::{LoggedIn, Login, LoginError};

@@ -3,7 +3,7 @@ use keyward_core::{LegacyId, StoreError, Timestamp};
 use keyward_crypto::{ApiKeyId, Mac, Signed};
 
 use crate::{
-    ApiKeyRecord, AttemptLimits, IdempotencyKeys, KeyWithOwner, ListedKey, LoginTickets,
+    ApiKeyRecord, AttemptLimits, IdempotencyKeys, KeptTime, KeyWithOwner, ListedKey, LoginTickets,
     SecondFactors, UsedProofs, User, UserId, Username,
 };
 
@@ -112,6 +112,7 @@ pub trait AuthTx:
     + AttemptLimits
     + SecondFactors
     + UsedProofs
+    + KeptTime
     + LoginTickets
     + IdempotencyKeys
     + AuditEvents
@@ -124,6 +125,7 @@ impl<Tx> AuthTx for Tx where
         + AttemptLimits
         + SecondFactors
         + UsedProofs
+        + KeptTime
         + LoginTickets
         + IdempotencyKeys
         + AuditEvents

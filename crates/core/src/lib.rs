@@ -11,12 +11,14 @@
 
 mod id;
 mod legacy_id;
+mod steady;
 mod storage_wait;
 mod store;
 mod time;
 
 pub use id::{Id, MalformedId};
 pub use legacy_id::LegacyId;
+pub use steady::SteadyClock;
 pub use storage_wait::{StorageWatch, storage_wait};
 pub use store::{Source, Store, StoreError, with_causes};
 pub use time::{Clock, MalformedTimestamp, ManualClock, SystemClock, Timestamp};

@@ -69,13 +69,25 @@ impl<'de> serde::Deserialize<'de> for Timestamp {
 
 /// Where a service gets the time from.
 pub trait Clock: Send + Sync + 'static {
-    /// The current time.
+    /// The current time, by which things end.
     fn now(&self) -> Timestamp;
+
+    /// What the clock of the machine shows, even where [`now`](Self::now) holds on to a later time.
+    ///
+    /// For what is held against the clocks of others, such as codes of authenticator apps, and for
+    /// records of what the machine took the time to be. Never for whether something has ended.
+    fn shown(&self) -> Timestamp {
+        self.now()
+    }
 }
 
 impl<C: Clock + ?Sized> Clock for std::sync::Arc<C> {
     fn now(&self) -> Timestamp {
         (**self).now()
+    }
+
+    fn shown(&self) -> Timestamp {
+        (**self).shown()
     }
 }
 

@@ -56,6 +56,7 @@ mod failure;
 mod first;
 mod idempotency;
 mod inspect;
+mod kept_time;
 mod migrate;
 mod pipelit;
 mod pools;

@@ -191,6 +191,13 @@ diesel::table! {
 }
 
 diesel::table! {
+    kept_time (id) {
+        id -> BigInt,
+        at -> BigInt,
+    }
+}
+
+diesel::table! {
     used_proofs (prover, verifier, purpose) {
         prover -> Text,
         verifier -> Text,

@@ -303,7 +303,7 @@ fn key_checks_of_a_database_without_their_table_are_none() {
         support::pairs(store.encryption_keys_before_migration().unwrap()),
         []
     );
-    assert_eq!(store.pending_migrations().unwrap().len(), 12);
+    assert_eq!(store.pending_migrations().unwrap().len(), 13);
     assert!(files(&database) == before, "a file has changed");
 }
 

@@ -2,6 +2,7 @@
 
 mod agents;
 mod encryption;
+mod kept_time;
 mod people;
 mod signed;
 
@@ -87,6 +88,8 @@ enum Fault {
     Agents(agents::Fault),
     /// Something is wrong with encryption keys or sealed values.
     Encryption(encryption::Fault),
+    /// Something is wrong with the time that is kept.
+    KeptTime(kept_time::Fault),
     /// Something is wrong with the MACs of rows.
     Signed(signed::Fault),
 }

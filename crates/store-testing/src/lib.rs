@@ -24,9 +24,9 @@ mod memory;
 
 pub use contract::{
     agents, api_keys, attempt_limits, attempt_limits_of, audit, audit_with, contract, credentials,
-    credentials_of, encryption_keys, idempotency, idempotency_of, login_tickets, login_tickets_of,
-    races, random_attempts_follow_the_rules, sealed_values, second_factors, second_factors_of,
-    signed_rows, units_of_work, use_counts, used_proofs, users,
+    credentials_of, encryption_keys, idempotency, idempotency_of, kept_time, login_tickets,
+    login_tickets_of, races, random_attempts_follow_the_rules, sealed_values, second_factors,
+    second_factors_of, signed_rows, units_of_work, use_counts, used_proofs, users,
 };
 pub use memory::{MemoryStore, MemoryTx, Tampering};
 

@@ -4,6 +4,7 @@ mod audit;
 mod credentials;
 mod encryption;
 mod idempotency;
+mod kept_time;
 mod people;
 mod signed;
 mod tamper;
@@ -17,7 +18,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use keyward_agents::AgentRecord;
 use keyward_audit::{Head, Record, Seq};
 use keyward_auth::{StoredAnswer, TotpSecrets, User, UserId};
-use keyward_core::{Store, StoreError};
+use keyward_core::{Store, StoreError, Timestamp};
 use keyward_credentials::CredentialId;
 use keyward_crypto::{ApiKeyId, EncryptedString, KeyId, Mac, Signed, TicketId};
 use keyward_encryption::{KeyRecord, NodeRecord};
@@ -134,6 +135,7 @@ pub(crate) struct Tables {
     pub(crate) agents: Table<UserId, Signed<AgentRecord>>,
     pub(crate) used_proofs: Table<agents::ProofPlace, i64>,
     pub(crate) proofs_floor: i64,
+    pub(crate) kept_time: Option<Timestamp>,
     pub(crate) tickets: Table<TicketId, people::Ticket>,
     pub(crate) answers: Table<(UserId, String), StoredAnswer>,
     pub(crate) credentials: Table<CredentialId, credentials::Row>,

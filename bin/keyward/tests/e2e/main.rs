@@ -16,6 +16,7 @@ mod running;
 mod agents;
 mod backup;
 mod broker_nodes;
+mod clock;
 mod codes;
 mod commands;
 mod first_start;

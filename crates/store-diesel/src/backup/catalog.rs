@@ -28,12 +28,14 @@ pub(super) const TABLES: [&str; 14] = [
 
 /// What must not outlive a restore: nodes that served then do not serve now, a login that had begun
 /// begins anew, an answer that was given to a request of then says nothing about now,
-/// and what was used in a minute of then does not count in one of now.
-pub(super) const LEFT_OUT: [&str; 4] = [
+/// what was used in a minute of then does not count in one of now, and the time is that of the machine
+/// that restores.
+pub(super) const LEFT_OUT: [&str; 5] = [
     "serving_nodes",
     "login_tickets",
     "idempotency_keys",
     "credential_uses",
+    "kept_time",
 ];
 
 /// Where diesel notes which migrations the database has seen.

@@ -1,10 +1,13 @@
+use std::sync::Arc;
+
 use keyward_audit::AuditEvents as _;
 use keyward_auth::{
-    AttemptLimits as _, AttemptPolicy, LimitSubject, LoggedIn, LoginTickets as _, ProofUse,
-    UsedProofs as _, UserId,
+    AttemptLimits as _, AttemptPolicy, Environment, Host, Housekeeping, KeptTime as _,
+    LimitSubject, LoggedIn, LoginTickets as _, ProofUse, TrustClock, UsedProofs as _, UserId,
 };
 use keyward_core::{Store as _, StoreError};
 use keyward_crypto::TotpStep;
+use keyward_store_testing::MemoryStore;
 
 use crate::world::{World, password, username, visitor};
 
@@ -31,6 +34,61 @@ fn a_clock_that_goes_back_is_noted_once() {
     world.clock.advance(800 * 86_400);
     world.housekeeping().sweep().unwrap();
     assert_eq!(noted(&world), 3);
+}
+
+/// What a server works with that starts now.
+fn started(world: &World) -> Environment<Arc<MemoryStore>> {
+    world.environment().steady().unwrap()
+}
+
+#[test]
+fn what_had_ended_stays_ended_when_the_clock_is_set_back_and_the_server_starts_anew() {
+    let world = World::new();
+    let ends = world.now().plus(HOUR);
+    let server = started(&world);
+    assert!(server.clock.now() < ends);
+    world.clock.advance(HOUR);
+    Housekeeping::new(server).sweep().unwrap();
+    world.clock.advance(-2 * HOUR);
+    let server = started(&world);
+    assert!(server.clock.now() >= ends);
+    assert_eq!(server.clock.shown(), world.now());
+    // The end of a server counts too, when it ends in peace.
+    world.clock.advance(5 * HOUR);
+    Housekeeping::new(server).keep_time().unwrap();
+    world.clock.advance(-5 * HOUR);
+    assert!(started(&world).clock.now() >= ends.plus(3 * HOUR));
+}
+
+#[test]
+fn a_clock_that_was_ahead_is_trusted_again_when_the_host_says_so() {
+    let world = World::new();
+    world.clock.advance(2 * HOUR);
+    Housekeeping::new(started(&world)).sweep().unwrap();
+    world.clock.advance(-2 * HOUR);
+    let server = started(&world);
+    assert!(server.clock.now() >= world.now().plus(2 * HOUR));
+    let trust = TrustClock::new(server);
+    assert_eq!(trust.trust(Host).unwrap(), Some(2 * HOUR));
+    assert_eq!(trust.trust(Host).unwrap(), None);
+    assert_eq!(started(&world).clock.now(), world.now());
+    let events = world.events();
+    let event = &events.last().unwrap().fields;
+    assert_eq!(event.action, "clock.trust");
+    assert_eq!(event.at, world.now());
+    assert!(event.details.contains("7200"), "{}", event.details);
+}
+
+#[test]
+fn a_clock_that_is_behind_by_no_more_than_clocks_differ_is_trusted_anyway() {
+    let world = World::new();
+    for (behind, expected) in [(0, None), (90, None), (91, Some(91))] {
+        let kept = world.now().plus(behind);
+        let written = world.store.write(|tx| tx.reset_time(kept));
+        Result::<(), StoreError>::unwrap(written);
+        let trust = TrustClock::new(world.environment());
+        assert_eq!(trust.trust(Host).unwrap(), expected);
+    }
 }
 
 #[test]
@@ -125,3 +183,5 @@ fn noted(world: &World) -> usize {
         .filter(|event| event.fields.action == "clock.went-back")
         .count()
 }
+
+const HOUR: i64 = 3_600;

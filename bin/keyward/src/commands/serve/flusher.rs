@@ -13,6 +13,7 @@ pub(super) fn start(
     housekeeping: Housekeeping<DieselStore>,
 ) -> Background {
     Background::start(move |pauses| {
+        keep_time(&housekeeping);
         let mut rounds = (0..SWEEP_EVERY).cycle();
         loop {
             let goes_on = pauses.go_on_after(FLUSH_EVERY);
@@ -26,6 +27,7 @@ pub(super) fn start(
                 tracing::warn!(%error, "cannot write when keys were last used; trying again");
             }
             if !goes_on {
+                keep_time(&housekeeping);
                 return;
             }
             if rounds.next() == Some(0)
@@ -35,6 +37,12 @@ pub(super) fn start(
             }
         }
     })
+}
+
+fn keep_time(housekeeping: &Housekeeping<DieselStore>) {
+    if let Err(error) = housekeeping.keep_time() {
+        tracing::warn!(%error, "cannot keep the latest time for the next start");
+    }
 }
 
 /// In flushes: ten minutes.

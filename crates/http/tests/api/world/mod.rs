@@ -13,7 +13,7 @@ use actix_web::middleware::from_fn;
 use keyward_agents::AgentsTx;
 use keyward_audit::AuditLog;
 use keyward_auth::{Environment, Hashing, LastUsed, NoAdvice, Setup, UserId, Username};
-use keyward_core::{Clock, Id, ManualClock, Store, Timestamp};
+use keyward_core::{Clock, Id, ManualClock, SteadyClock, Store, Timestamp};
 use keyward_credentials::{CredentialScope, CredentialsTx};
 use keyward_crypto::{FieldKey, KeyRing, MacRing, Password, Passwords, SecretText, TotpWindow};
 use keyward_encryption::{EncryptionTx, keep};
@@ -327,14 +327,22 @@ macro_rules! handle {
 pub(crate) use handle;
 
 /// What the services work with.
+/// With a clock that goes on from the latest time when `clock` is set back, as a server has one. As long as
+/// that lasts no time passes.
 pub(crate) fn environment<S: Clone>(store: &S, clock: &Arc<ManualClock>) -> Environment<S> {
+    let pace = Arc::new(ManualClock::at(Timestamp(0)));
+    in_time(store, Arc::new(SteadyClock::paced_by(clock.clone(), pace)))
+}
+
+/// With any clock.
+pub(crate) fn in_time<S: Clone>(store: &S, clock: Arc<dyn Clock>) -> Environment<S> {
     Environment {
         store: store.clone(),
         fields: keys(),
         macs: macs(),
         hashing: Hashing::with_places(Passwords::danger_fast(), 4, 1_000),
-        audit: AuditLog::new(macs(), clock.clone()),
-        clock: clock.clone(),
+        audit: AuditLog::new(macs(), Arc::clone(&clock)),
+        clock,
         totp_window: TotpWindow::default(),
         advice: Arc::new(NoAdvice),
     }
