@@ -19,8 +19,8 @@ run:
 docs:
     cargo doc --workspace --no-deps --open
 
-# Sealing and opening beside Python's `cryptography`, and key verification.
-bench:
+# Sealing and opening beside Python's `cryptography`, key verification, the stores, and `bench-http`.
+bench: && bench-http
     cargo bench -p keyward-crypto
     python3 crates/crypto/benches/peer.py
     cargo bench -p keyward-store-diesel
