@@ -9,8 +9,7 @@ use crate::{
 /// Drops what nobody needs any more: tickets that ended, marks of proofs that are too old to be
 /// shown again, and counts of passwords and proofs that were not tried for a day.
 ///
-/// Notes in the audit log when the clock has gone back, and keeps the latest time for the next start, see
-/// [`Environment::steady`].
+/// Notes in the audit log when the clock has gone back, and keeps the latest time.
 ///
 /// ```
 /// use keyward_auth::{Environment, Housekeeping, Username};
@@ -32,6 +31,7 @@ use crate::{
 /// // Every minute or so, on a thread of its own:
 /// let housekeeping = Housekeeping::new(environment.clone());
 /// last_used.flush(&environment.store)?;
+/// housekeeping.keep_time()?;
 /// assert!(housekeeping.sweep().is_ok());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -43,11 +43,19 @@ impl<S: Store<Tx: AuthTx>> Housekeeping<S> {
         Self(environment)
     }
 
-    /// Keeps the latest time for the next start, see [`Environment::steady`]. Before a server stops, and
-    /// with every [`sweep`](Self::sweep).
+    /// Keeps the latest time for the next start, see [`Environment::steady`], and for the other nodes, and
+    /// goes on from the latest that one of them has seen. Every minute or so, and before a server stops.
     pub fn keep_time(&self) -> Result<(), StoreError> {
-        let now = self.0.clock.now();
-        self.0.store.write(|tx| tx.keep_time(now))
+        let clock = &self.0.clock;
+        let now = clock.now();
+        let latest = self.0.store.write(|tx| {
+            tx.keep_time(now)?;
+            tx.kept_time()
+        })?;
+        if let Some(latest) = latest {
+            clock.not_before(latest);
+        }
+        Ok(())
     }
 
     /// Does it, a thousand rows at a time, so that nobody waits for long.

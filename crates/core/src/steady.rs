@@ -57,13 +57,6 @@ impl SteadyClock {
         clock.not_before(clock.machine.now());
         clock
     }
-
-    /// It is `at` now, or later. With the latest time of an earlier run, nothing that had ended then
-    /// goes on after a restart.
-    pub fn not_before(&self, at: Timestamp) {
-        let ahead = at.0.saturating_sub(self.pace.now().0);
-        self.ahead.fetch_max(ahead, Ordering::Relaxed);
-    }
 }
 
 impl Default for SteadyClock {
@@ -90,6 +83,11 @@ impl Clock for SteadyClock {
 
     fn shown(&self) -> Timestamp {
         self.machine.shown()
+    }
+
+    fn not_before(&self, at: Timestamp) {
+        let ahead = at.0.saturating_sub(self.pace.now().0);
+        self.ahead.fetch_max(ahead, Ordering::Relaxed);
     }
 }
 

@@ -79,6 +79,12 @@ pub trait Clock: Send + Sync + 'static {
     fn shown(&self) -> Timestamp {
         self.now()
     }
+
+    /// Says that it is `at` or later, as another process or an earlier run has seen. A clock that holds on
+    /// to no time has no use for that.
+    fn not_before(&self, at: Timestamp) {
+        let _ = at;
+    }
 }
 
 impl<C: Clock + ?Sized> Clock for std::sync::Arc<C> {
@@ -88,6 +94,10 @@ impl<C: Clock + ?Sized> Clock for std::sync::Arc<C> {
 
     fn shown(&self) -> Timestamp {
         (**self).shown()
+    }
+
+    fn not_before(&self, at: Timestamp) {
+        (**self).not_before(at);
     }
 }
 

@@ -207,12 +207,14 @@ impl<S: Store<Tx: CredentialsTx>> UseCredential<S> {
         if let Some(rules) = wanted.rules(credential) {
             call.check(rules, wanted.body_bytes).map_err(refused)?;
             if let Some(limit) = rules.requests_per_minute {
-                let minute = Timestamp(now.0 - now.0.rem_euclid(60));
+                // One minute on all nodes, though they may hold on to different times.
+                let shown = self.clock.shown();
+                let minute = Timestamp(shown.0 - shown.0.rem_euclid(60));
                 if !seen
                     .tx
                     .count_use(credential.id, caller.user, minute, limit)?
                 {
-                    let retry_after = minute.plus(60).0 - now.0;
+                    let retry_after = minute.plus(60).0 - shown.0;
                     return Err(refused(RefusedBy::Rate { limit, retry_after }));
                 }
             }

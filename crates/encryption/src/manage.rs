@@ -4,7 +4,7 @@ use keyward_core::{Store, StoreError, Timestamp};
 use keyward_crypto::{ApiKeyId, KeyId};
 
 use crate::model::{active_of, signing_of};
-use crate::node::{NODE_SECONDS, lacking};
+use crate::node::{lacking, serving};
 use crate::{
     EncryptionAdministrator, EncryptionError, EncryptionKeys as _, EncryptionTx, KeyRecord,
     KeyState, RotationRecord, RotationState, Status,
@@ -103,7 +103,7 @@ impl<S: Store<Tx: EncryptionTx>> ManageEncryption<S> {
                 KeyState::Added | KeyState::DecryptOnly => {}
             }
             self.require_held(key)?;
-            let nodes = tx.nodes_since(now.plus(-NODE_SECONDS))?;
+            let nodes = serving(tx, &self.0)?;
             let lacking = lacking(&nodes, kid);
             if !lacking.is_empty() {
                 return Err(EncryptionError::NotEverywhere(lacking));

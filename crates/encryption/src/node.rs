@@ -80,7 +80,8 @@ impl<S: Store<Tx: EncryptionKeys>> ServingNode<S> {
             id: self.id.clone(),
             keys: fields.ids().chain(macs.ids()).collect(),
             signs_with: self.environment.macs.active(),
-            seen_at: self.environment.clock.now(),
+            // Nodes find each other by their machines, which may hold on to different times.
+            seen_at: self.environment.clock.shown(),
         }
     }
 
@@ -110,11 +111,19 @@ impl<S: Store<Tx: EncryptionKeys>> ServingNode<S> {
 
     /// Leaves the nodes that serve.
     pub fn leave(&self) -> Result<(), StoreError> {
-        let day_ago = self.environment.clock.now().plus(-DAY_SECONDS);
+        let day_ago = self.environment.clock.shown().plus(-DAY_SECONDS);
         self.environment
             .store
             .write(|tx| tx.forget_nodes(&self.id, day_ago))
     }
+}
+
+/// The nodes that serve: those that have said so in the last 30 seconds of the machine's clock.
+pub(crate) fn serving<S, Tx: EncryptionKeys>(
+    tx: &mut Tx,
+    environment: &Environment<S>,
+) -> Result<Vec<NodeRecord>, StoreError> {
+    tx.nodes_since(environment.clock.shown().plus(-NODE_SECONDS))
 }
 
 /// The nodes that sign with a secret.
@@ -136,5 +145,5 @@ pub(crate) fn lacking(nodes: &[NodeRecord], kid: KeyId) -> Vec<String> {
 }
 
 /// How long a node counts as serving after it has said so.
-pub(crate) const NODE_SECONDS: i64 = 30;
+const NODE_SECONDS: i64 = 30;
 const DAY_SECONDS: i64 = 24 * 60 * 60;

@@ -5,7 +5,7 @@ use keyward_crypto::{KeyId, MacRing, Signed};
 
 use crate::audit_keys::keep_audit_key;
 use crate::manage::{API_KEY_REVOKE, KEY_RETIRE, api_key_subject, find_any, subject};
-use crate::node::{NODE_SECONDS, signing_with};
+use crate::node::{serving, signing_with};
 use crate::status::{macs_where, rows_where};
 use crate::{
     EncryptionAdministrator, EncryptionError, EncryptionKeys as _, EncryptionTx, KeyState,
@@ -83,7 +83,7 @@ fn retire_secret<S: Store<Tx: EncryptionTx>>(
         // What verifies its events could not be kept.
         return Err(EncryptionError::NotHeld);
     }
-    let nodes = tx.nodes_since(now.plus(-NODE_SECONDS))?;
+    let nodes = serving(tx, environment)?;
     let signing = signing_with(&nodes, kid);
     if !signing.is_empty() {
         return Err(EncryptionError::StillSigning(signing));

@@ -61,6 +61,18 @@ fn what_had_ended_stays_ended_when_the_clock_is_set_back_and_the_server_starts_a
 }
 
 #[test]
+fn all_nodes_go_by_the_latest_time_that_one_of_them_has_seen() {
+    let world = World::new();
+    let (first, second) = (started(&world), started(&world));
+    world.clock.advance(2 * HOUR);
+    Housekeeping::new(first).keep_time().unwrap();
+    world.clock.advance(-2 * HOUR);
+    assert!(second.clock.now() < world.now().plus(HOUR));
+    Housekeeping::new(second.clone()).keep_time().unwrap();
+    assert!(second.clock.now() >= world.now().plus(2 * HOUR));
+}
+
+#[test]
 fn a_clock_that_was_ahead_is_trusted_again_when_the_host_says_so() {
     let world = World::new();
     world.clock.advance(2 * HOUR);

@@ -6,8 +6,8 @@ use keyward_auth::{Environment, Host, NoAdvice};
 use keyward_core::{Clock as _, Store as _};
 use keyward_crypto::{FieldKey, KeyId, TotpWindow};
 use keyward_encryption::{
-    EncryptionError, EncryptionKeys as _, KeepError, KeyState, NodeRecord, RotationState,
-    ServingNode,
+    EncryptionError, EncryptionKeys as _, KeepError, KeyState, ManageEncryption, NodeRecord,
+    RotationState, ServingNode,
 };
 
 use crate::keyed::{Keyed, node, ring};
@@ -140,6 +140,25 @@ fn a_key_that_was_given_up_is_not_activated() {
         panic!("{refused:?}");
     };
     assert_eq!(nodes, [other_node.id()]);
+}
+
+/// A node that was ahead for a while holds on to that time. It finds those that were not all the same.
+#[test]
+fn a_node_that_serves_is_seen_by_one_that_was_ahead() {
+    let keyed = Keyed::new();
+    let behind = keyed.other(&[&keyed.old]);
+    let clock = &keyed.world.clock;
+    clock.advance(3_600);
+    let ahead = keyed.world.environment().steady().unwrap();
+    clock.advance(-3_600);
+    assert!(ahead.clock.now() > ahead.clock.shown());
+    let behind_node = node(&behind, "behind");
+    behind_node.join().unwrap();
+    let refused = ManageEncryption::new(ahead).activate(&Host, *keyed.new.id());
+    let Err(EncryptionError::NotEverywhere(nodes)) = refused else {
+        panic!("{refused:?}");
+    };
+    assert_eq!(nodes, [behind_node.id()]);
 }
 
 /// What the first node says of its encryption keys.

@@ -15,6 +15,7 @@ pub(super) fn start(
     Background::start(move |pauses| {
         keep_time(&housekeeping);
         let mut rounds = (0..SWEEP_EVERY).cycle();
+        let mut minutes = (0..KEEP_EVERY).cycle();
         loop {
             let goes_on = pauses.go_on_after(FLUSH_EVERY);
             let flushed = if goes_on {
@@ -29,6 +30,9 @@ pub(super) fn start(
             if !goes_on {
                 keep_time(&housekeeping);
                 return;
+            }
+            if minutes.next() == Some(0) {
+                keep_time(&housekeeping);
             }
             if rounds.next() == Some(0)
                 && let Err(error) = housekeeping.sweep()
@@ -45,6 +49,8 @@ fn keep_time(housekeeping: &Housekeeping<DieselStore>) {
     }
 }
 
+/// In flushes: a minute.
+const KEEP_EVERY: u32 = 4;
 /// In flushes: ten minutes.
 const SWEEP_EVERY: u32 = 40;
 const FLUSH_EVERY: Duration = Duration::from_secs(15);
