@@ -50,6 +50,11 @@ impl Cluster {
         assert!(made.status.success(), "{made:?}");
         let port = free_port();
         let server = serve(&programs, folder.path(), owner, port);
+        // It listens before it takes anybody, and who starts then is turned away.
+        until("PostgreSQL to take connections", || {
+            let log = fs::read_to_string(folder.path().join("log")).unwrap_or_default();
+            log.contains("ready to accept connections").then_some(())
+        });
         Some(Self {
             server,
             owner,
@@ -95,6 +100,8 @@ fn serve(programs: &Path, folder: &Path, owner: Option<Owner>, port: u16) -> Chi
             "unix_socket_directories=",
             "-c",
             "shared_buffers=16MB",
+            "-c",
+            "lc_messages=C",
         ])
         .stdin(Stdio::null())
         .stdout(Stdio::null())
