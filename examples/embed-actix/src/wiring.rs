@@ -28,7 +28,7 @@ pub fn keyward(url: &str, field_keys: &str, secrets: &str) -> Result<Keyward, Bo
     let store = DieselStore::connect(&DatabaseUrl::parse(url)?, Options::default())?;
     store.migrate()?;
     let keys = KeyRing::parse(field_keys)?;
-    let environment = Environment::new(store, keys, MacRing::parse(secrets)?);
+    let environment = Environment::new(store, keys, MacRing::parse(secrets)?).steady()?;
     let (keys, macs, now) = (
         &environment.fields,
         &environment.macs,
