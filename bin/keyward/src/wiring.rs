@@ -123,6 +123,11 @@ impl Installation {
     fn hold_time(&mut self) -> Result<(), Failure> {
         let steady = self.environment.clone().steady();
         self.environment = steady.map_err(|error| broken(&error))?;
+        Ok(())
+    }
+
+    /// Says so when everything ends by a later time than that of the machine.
+    pub(crate) fn tell_of_held_time(&self) {
         let clock = &self.environment.clock;
         let seconds = clock.now().0.saturating_sub(clock.shown().0);
         if seconds > 0 {
@@ -132,7 +137,6 @@ impl Installation {
                  if the clock is right now, stop all servers and run `keyward clock trust`"
             );
         }
-        Ok(())
     }
 
     /// What retired secrets have signed of the audit log can be verified from here on.

@@ -92,6 +92,7 @@ pub(crate) fn serve(mut settings: Settings) -> Result<Exit, Failure> {
 
 /// Connections wait in the backlog of the listener from here on, so this can be said now.
 fn announce(installation: &Installation, settings: &Settings, address: std::net::SocketAddr) {
+    installation.tell_of_held_time();
     let database = installation.store.url().label();
     tracing::info!(%address, %database, mode = %settings.mode, "serving");
     let scheme = settings.scheme();
