@@ -39,6 +39,7 @@ fn keys_grow(name: &str, most: usize) {
         return;
     };
     let few = small.add_keys(SMALLEST_KEYS, 1);
+    let small = small.reconnected();
     let mut some: Vec<ApiKey> = Vec::new();
     let mut there = 0;
     for size in sizes(SMALLEST_KEYS, most) {
@@ -61,6 +62,7 @@ fn credentials_grow(name: &str, most: usize) {
         return;
     };
     small.add_credentials(SMALLEST_CREDENTIALS);
+    let small = small.reconnected();
     let (few, few_caller) = (small.credentials(), small.permit::<Read>());
     let mut there = 0;
     for size in sizes(SMALLEST_CREDENTIALS, most) {

@@ -18,8 +18,8 @@ use keyward_credentials::{
 use keyward_crypto::{
     ApiKey, ApiKeyKind, FieldKey, KeyRing, MacRing, Passwords, Signed, TotpWindow,
 };
-use keyward_store_diesel::DieselStore;
 use keyward_store_diesel::testing::TestDatabase;
+use keyward_store_diesel::{DieselStore, Options};
 
 pub(crate) struct World {
     pub(crate) store: DieselStore,
@@ -52,7 +52,7 @@ impl World {
     /// has looked again, which it does within a minute.
     pub(crate) fn reconnected(self) -> Self {
         Self {
-            store: self.database.store(),
+            store: DieselStore::connect(&self.database.database_url(), Options::default()).unwrap(),
             ..self
         }
     }
